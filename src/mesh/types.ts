@@ -1,0 +1,49 @@
+/**
+ * A running peer as the doors (HTTP, later others) see it.
+ */
+import type { ClientReply, ClientRequest } from '../peer/request.ts';
+import type { Register } from '../vote/acceptor.ts';
+
+/** One member of the mesh as this peer sees it. */
+export interface MemberView {
+  readonly name: string;
+  /** HOST:PORT, or empty if not known yet. */
+  readonly address: string;
+  readonly role: 'voter' | 'observer';
+  readonly state: 'alive' | 'suspect' | 'dead';
+  /** Round trip of the last ping in milliseconds; null for this peer itself or before the first. */
+  readonly rttMs: number | null;
+}
+
+/** What this peer may do at present. */
+export type Standing =
+  /** The first roster does not count yet (M1): these voters have not stored it. */
+  | { readonly kind: 'forming'; readonly missing: readonly string[] }
+  | { readonly kind: 'voting' }
+  | { readonly kind: 'observing' }
+  /** Known name, but wiped, restored or copied data (M2): stays up, forwards, does not vote. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly mend: string };
+
+export interface RequestOptions {
+  /** How long the client waits for the answer. */
+  readonly timeoutMs: number;
+  /** Aborted when the client is gone before its answer was delivered. */
+  readonly signal?: AbortSignal;
+}
+
+/** One peer, running. */
+export interface RunningPeer {
+  readonly name: string;
+  readonly standing: Standing;
+  readonly epoch: number;
+  /** Names of the voters, in roster order: a mask or an index in a reply refers to it. */
+  readonly voters: readonly string[];
+  /** Whether a majority of voters looks alive from here. */
+  readonly hasQuorum: boolean;
+  request(request: ClientRequest, options: RequestOptions): Promise<ClientReply>;
+  /** Held scopes by this peer's own memory: for lists, may be a moment old (V7). */
+  held(): Iterable<readonly [scope: string, register: Register]>;
+  /** This peer's monotonic clock in milliseconds, on which `register.noted` is counted. */
+  now(): number;
+  members(): readonly MemberView[];
+}

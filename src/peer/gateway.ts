@@ -1,0 +1,324 @@
+/**
+ * The gateway half of a peer: carries a client's request to the scope's home, and to the next in line when no
+ * answer comes.
+ * Always true: each request is answered exactly once; "no quorum" only if every peer that was asked says that
+ * nothing left it (V10); a command that acts on a lock names its lock id before it leaves (L6); an acquire that
+ * went to two peers, or that the client has sent before, is refused only after its cancel is chosen (L4).
+ *
+ *   stage    asks the line for                  then
+ *   resolve  the state                          the lock id is known: act; it is not: refused
+ *   act      the command itself                 decided, or (acquire refused, copies about): cancel
+ *   cancel   the cancel of this lock id         chosen: the refusal; it was granted meanwhile: the grant
+ */
+import type { Command } from '../lock/command.ts';
+import type { LockId } from '../lock/state.ts';
+import { count, majority } from '../vote/quorum.ts';
+import { Heap, type Timed } from './heap.ts';
+import { FORWARD_SHARE, GATEWAY_RETRY_MS, SEEN_SCOPES_MAX } from './limits.ts';
+import type { Forward, Verdict } from './messages.ts';
+import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, ReleaseRequest } from './request.ts';
+
+export interface GatewayRules {
+  /** L4: whether a refusal must wait for the cancel. */
+  cancelsFirst(request: AcquireRequest, asked: number): boolean;
+  /** L6: the lock id that a release or an extension goes by before anything was asked, or null to ask. */
+  lockIdOf(request: ReleaseRequest | ExtendRequest): LockId | null;
+}
+
+export const GATEWAY_RULES: GatewayRules = {
+  cancelsFirst: (request, asked) => request.repeat || count(asked) > 1,
+  lockIdOf: (request) => request.lockId,
+};
+
+export interface GatewayPort {
+  /** This peer's index among the voters, or -1. */
+  readonly me: number;
+  readonly voters: number;
+  /** All voters, the scope's home first. */
+  line(scope: string): readonly number[];
+  alive(voter: number): boolean;
+  forward(to: number, message: Forward): void;
+  reply(id: number, reply: ClientReply): void;
+}
+
+type Stage = 'resolve' | 'act' | 'cancel';
+
+interface Pending extends Timed {
+  readonly id: number;
+  readonly request: ClientRequest;
+  readonly deadline: number;
+  readonly line: readonly number[];
+  stage: Stage;
+  number: number;
+  command: Command;
+  /** Where in the line the last question went, and masks of who was asked and who may have acted on it. */
+  place: number;
+  asked: number;
+  open: number;
+  retryAt: number;
+  refusal: Verdict | null;
+  missing: number;
+  abandoned: boolean;
+}
+
+export class Gateway {
+  private readonly port: GatewayPort;
+  private readonly rules: GatewayRules;
+  private readonly pending = new Map<number, Pending>();
+  private readonly byId = new Map<number, Pending>();
+  private readonly timers = new Heap<Pending>();
+  private readonly seen = new Map<string, number>();
+  private nextNumber: number;
+
+  /** @param firstNumber where this boot starts to number its requests: far from where any other boot did. */
+  constructor(port: GatewayPort, rules: GatewayRules, firstNumber: number) {
+    this.port = port;
+    this.rules = rules;
+    this.nextNumber = firstNumber;
+  }
+
+  get nextWake(): number {
+    return this.timers.firstAt;
+  }
+
+  /** How many requests wait for an answer. */
+  get size(): number {
+    return this.byId.size;
+  }
+
+  /** @param id the caller's number for the request, given back with the reply. @param deadline by this peer's clock. */
+  request(now: number, id: number, request: ClientRequest, deadline: number): void {
+    const missing = this.missingVoters();
+    if (this.port.voters - count(missing) < majority(this.port.voters)) {
+      this.port.reply(id, { kind: 'no_quorum', missing: indices(missing) }); // M3: at once
+      return;
+    }
+    const line = this.port.line(request.scope);
+    const pending: Pending = {
+      id,
+      request,
+      deadline,
+      line,
+      stage: 'act',
+      number: 0,
+      command: { kind: 'read' },
+      place: -1,
+      asked: 0,
+      open: 0,
+      retryAt: 0,
+      refusal: null,
+      missing: 0,
+      abandoned: false,
+      at: 0,
+      slot: -1,
+    };
+    this.byId.set(id, pending);
+    switch (request.op) {
+      case 'status':
+        this.start(now, pending, 'act', { kind: 'read' });
+        return;
+      case 'acquire':
+        this.start(now, pending, 'act', this.acquireCommand(request));
+        return;
+      default: {
+        const lockId = this.rules.lockIdOf(request);
+        if (lockId !== null) this.start(now, pending, 'act', commandOn(request, lockId));
+        else this.start(now, pending, 'resolve', { kind: 'read' });
+      }
+    }
+  }
+
+  /** The client is gone: what it cannot be told is undone, if nobody else can ask for it (T4). */
+  abandon(id: number): void {
+    const pending = this.byId.get(id);
+    if (pending !== undefined) pending.abandoned = true;
+  }
+
+  private acquireCommand(request: AcquireRequest): Command {
+    const { lockId, holder, named, leaseMs, at } = request;
+    const seen = this.seen.get(request.scope) ?? 0;
+    return { kind: 'acquire', lockId, holder, named, mode: 'write', leaseMs, seen, at };
+  }
+
+  private start(now: number, pending: Pending, stage: Stage, command: Command): void {
+    if (pending.number !== 0) this.pending.delete(pending.number);
+    pending.stage = stage;
+    pending.command = command;
+    pending.number = this.nextNumber++;
+    pending.place = -1;
+    pending.asked = 0;
+    pending.open = 0;
+    this.pending.set(pending.number, pending);
+    this.askNext(now, pending);
+  }
+
+  /** Asks the next in line that looks alive. */
+  private askNext(now: number, pending: Pending): void {
+    const { line } = pending;
+    let place = pending.place;
+    for (let step = 0; step < line.length; step++) {
+      place = (place + 1) % line.length;
+      if (this.port.alive(line[place]!)) break;
+    }
+    pending.place = place;
+    this.ask(now, pending, line[place]!);
+  }
+
+  private ask(now: number, pending: Pending, to: number): void {
+    const bit = 1 << to;
+    pending.asked |= bit;
+    pending.open |= bit;
+    pending.retryAt = now + GATEWAY_RETRY_MS;
+    this.timers.set(pending, Math.min(pending.retryAt, pending.deadline));
+    const waitMs = (pending.deadline - now) * FORWARD_SHARE;
+    const { number: request, command } = pending;
+    this.port.forward(to, { kind: 'forward', request, scope: pending.request.scope, command, waitMs });
+  }
+
+  onVerdict(now: number, from: number, number: number, verdict: Verdict): void {
+    const pending = this.pending.get(number);
+    if (pending === undefined) return; // answered already, or of another stage
+    if (verdict.kind === 'decided') {
+      this.remember(pending.request.scope, verdict.view.retirements);
+      this.onDecided(now, from, pending, verdict);
+      return;
+    }
+    if (verdict.kind === 'no_quorum') {
+      pending.open &= ~(1 << from);
+      pending.missing |= verdict.missing;
+    }
+    const untried = pending.line.some((voter) => !(pending.asked & (1 << voter)) && this.port.alive(voter));
+    if (untried) this.askNext(now, pending);
+    else if (pending.open === 0) this.fail(pending);
+  }
+
+  private onDecided(now: number, from: number, pending: Pending, verdict: Verdict & { kind: 'decided' }): void {
+    const { request, stage } = pending;
+    const { outcome } = verdict;
+    if (stage === 'resolve') {
+      this.resolve(now, pending, verdict);
+      return;
+    }
+    if (stage === 'cancel') {
+      this.finish(pending, outcome.kind === 'granted' ? verdict : pending.refusal!);
+      return;
+    }
+    if (request.op === 'acquire') {
+      if (outcome.kind === 'stale') {
+        pending.command = this.acquireCommand(request);
+        this.ask(now, pending, from);
+        return;
+      }
+      const refused = outcome.kind === 'busy' || outcome.kind === 'already_held';
+      if (refused && this.rules.cancelsFirst(request, pending.asked)) {
+        pending.refusal = verdict;
+        this.start(now, pending, 'cancel', { kind: 'cancel', lockId: request.lockId });
+        return;
+      }
+    }
+    this.finish(pending, verdict);
+  }
+
+  /** L6: turns scope or holder name into a lock id. */
+  private resolve(now: number, pending: Pending, verdict: Verdict & { kind: 'decided' }): void {
+    const request = pending.request as ReleaseRequest | ExtendRequest;
+    const { holders } = verdict.view;
+    const mine = holders.find((grant) =>
+      request.holder === null ? !grant.named : grant.holder === request.holder,
+    );
+    if (mine !== undefined) {
+      this.start(now, pending, 'act', commandOn(request, mine.lockId));
+      return;
+    }
+    if (holders.length === 0) {
+      this.finish(pending, { ...verdict, outcome: { kind: 'not_found' } });
+      return;
+    }
+    const { votes, view } = verdict;
+    this.answer(pending, { kind: 'not_holder', votes, voters: this.port.voters, view });
+  }
+
+  private finish(pending: Pending, verdict: Verdict): void {
+    if (verdict.kind !== 'decided') {
+      this.fail(pending);
+      return;
+    }
+    const { command, request } = pending;
+    const lockId = 'lockId' in command ? command.lockId : null;
+    let { outcome } = verdict;
+    // The first grant of a made-up lock id is always this request's own, whichever copy of it brought it.
+    if (outcome.kind === 'granted' && request.op === 'acquire' && request.made) {
+      outcome = { ...outcome, repeat: false };
+    }
+    const { votes, view } = verdict;
+    this.answer(pending, { kind: 'decided', outcome, lockId, votes, voters: this.port.voters, view });
+  }
+
+  private fail(pending: Pending): void {
+    const missing = indices(pending.missing | this.missingVoters());
+    const changes = pending.stage !== 'resolve' && pending.request.op !== 'status';
+    // Before the cancel there was a command under way, or there would be nothing to cancel.
+    const may = changes && (pending.open !== 0 || pending.stage === 'cancel');
+    this.answer(pending, { kind: may ? 'unknown' : 'no_quorum', missing });
+  }
+
+  private answer(pending: Pending, reply: ClientReply): void {
+    this.pending.delete(pending.number);
+    this.byId.delete(pending.id);
+    this.timers.delete(pending);
+    if (!pending.abandoned) this.port.reply(pending.id, reply);
+    else this.undo(pending, reply);
+  }
+
+  private undo(pending: Pending, reply: ClientReply): void {
+    const { request } = pending;
+    if (request.op !== 'acquire' || !request.made) return;
+    if (reply.kind !== 'decided' || reply.outcome.kind !== 'granted') return;
+    const command: Command = { kind: 'release', lockId: request.lockId };
+    const to = pending.line.find((voter) => this.port.alive(voter)) ?? pending.line[0]!;
+    const waitMs = GATEWAY_RETRY_MS * 4;
+    this.port.forward(to, { kind: 'forward', request: this.nextNumber++, scope: request.scope, command, waitMs });
+  }
+
+  private remember(scope: string, retirements: number): void {
+    const known = this.seen.get(scope);
+    if (known === undefined) {
+      if (retirements === 0) return;
+      if (this.seen.size >= SEEN_SCOPES_MAX) this.seen.delete(this.seen.keys().next().value!);
+    } else if (retirements <= known) return;
+    this.seen.set(scope, retirements);
+  }
+
+  private missingVoters(): number {
+    let mask = 0;
+    for (let i = 0; i < this.port.voters; i++) if (!this.port.alive(i)) mask |= 1 << i;
+    return mask;
+  }
+
+  /** A peer looks dead: whoever waits for it asks the next in line now. */
+  onDead(now: number, voter: number): void {
+    for (const pending of [...this.pending.values()]) {
+      if (pending.line[pending.place] === voter && pending.open & (1 << voter)) this.askNext(now, pending);
+    }
+  }
+
+  wake(now: number): void {
+    for (;;) {
+      const pending = this.timers.pop(now);
+      if (pending === undefined) return;
+      if (now >= pending.deadline) this.fail(pending);
+      else this.askNext(now, pending);
+    }
+  }
+}
+
+function commandOn(request: ReleaseRequest | ExtendRequest, lockId: LockId): Command {
+  if (request.op === 'release') return { kind: 'release', lockId };
+  return { kind: 'extend', lockId, leaseMs: request.leaseMs, replaces: request.replaces };
+}
+
+function indices(mask: number): number[] {
+  const list: number[] = [];
+  for (let i = 0; mask >> i > 0; i++) if (mask & (1 << i)) list.push(i);
+  return list;
+}

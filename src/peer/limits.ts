@@ -1,0 +1,13 @@
+/** Bounds of one peer, units last. */
+
+/** A gateway asks the next in line when a peer has not answered for this long. */
+export const GATEWAY_RETRY_MS = 400;
+
+/** Part of the time that a gateway has left which it gives to the peer that it asks, so that the answer is in time. */
+export const FORWARD_SHARE = 0.9;
+
+/** Free scopes kept in memory for speed; beyond, those that were not used lately live on disk only. */
+export const FREE_SCOPES_MAX = 10_000;
+
+/** Scopes of which a gateway remembers the count of retirements; beyond, the oldest is forgotten (and asked anew). */
+export const SEEN_SCOPES_MAX = 20_000;

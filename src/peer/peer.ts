@@ -1,0 +1,258 @@
+/**
+ * One peer, pure: inputs are method calls with the time in them, outputs are collected and taken by whoever runs
+ * it, the real event loop or the simulator.
+ *
+ *   input                         from
+ *   receive(now, from, frame)     a link
+ *   request(now, id, ...)         a client of this gateway; answered once, with the same id
+ *   abandon(now, id)              that client is gone
+ *   flushed(now, number)          the disk: the batch that takeWrites() gave is durable
+ *   liveness(now, voter, alive)   gossip and links
+ *   wake(now)                     the clock, at nextWake or later
+ *
+ * Outputs: takeFrames() (what to send, one frame per peer), takeWrites() (what to flush), takeReplies().
+ * Always true: `now` never falls; the same inputs give the same outputs.
+ */
+import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
+import type { Frame, Message, Verdict } from './messages.ts';
+import { hashText, lineOf } from './placement.ts';
+import type { ClientReply, ClientRequest } from './request.ts';
+import type { VoteMessage } from '../vote/messages.ts';
+import type { Register } from '../vote/acceptor.ts';
+import type { Settlement, Task } from '../vote/proposer.ts';
+import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
+import { type Batch, Voter, type VoterStart } from './voter.ts';
+
+export interface PeerConfig {
+  /** Identity of the mesh, and the number of the roster in force: frames of others are refused. */
+  readonly mesh: string;
+  readonly epoch: number;
+  /** The voters' names, in the roster's order: their index is their number on the wire. */
+  readonly voters: readonly string[];
+  /** This peer's index among the voters, or -1 for an observer. */
+  readonly me: number;
+  readonly identity: string;
+  readonly boot: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly rules?: VoteRules & GatewayRules;
+}
+
+export interface Reply {
+  readonly id: number;
+  readonly reply: ClientReply;
+}
+
+export const RULES: VoteRules & GatewayRules = { ...VOTE_RULES, ...GATEWAY_RULES };
+
+export class Peer {
+  readonly config: PeerConfig;
+  private readonly voter: Voter | undefined;
+  private readonly gateway: Gateway;
+  private readonly hashes: readonly number[];
+  private readonly up: boolean[];
+  private readonly line: (scope: string) => number[];
+  private outbox = new Map<number, Message[]>();
+  private local: VoteMessage[] = [];
+  private replies: Reply[] = [];
+  private now: number;
+
+  /** @param start what this voter knows from its disk; undefined for an observer. */
+  constructor(config: PeerConfig, start: VoterStart | undefined, now: number) {
+    this.config = config;
+    this.now = now;
+    this.hashes = config.voters.map(hashText);
+    this.line = (scope) => lineOf(scope, this.hashes);
+    this.up = config.voters.map((_, i) => i === config.me);
+    const { me, identity, boot, random } = config;
+    const rules = config.rules ?? RULES;
+    const voters = config.voters.length;
+    if (start !== undefined) {
+      this.voter = new Voter({ me, voters, identity, boot }, start, rules, random, this.voterPort(), now);
+    }
+    const firstNumber = Math.floor(random() * 2 ** 46) + 1;
+    this.gateway = new Gateway(this.gatewayPort(), rules, firstNumber);
+  }
+
+  private voterPort() {
+    return {
+      send: (to: number, message: VoteMessage) => {
+        if (to === this.config.me) this.local.push(message);
+        else this.post(to, message);
+      },
+      settle: (task: Task, scope: string, settlement: Settlement) => this.settled(task, scope, settlement),
+      rank: (scope: string) => {
+        const alive = this.line(scope).filter((voter) => this.up[voter]);
+        return alive.indexOf(this.config.me);
+      },
+    };
+  }
+
+  private gatewayPort() {
+    return {
+      me: this.config.me,
+      voters: this.config.voters.length,
+      line: this.line,
+      alive: (voter: number) => this.up[voter]!,
+      forward: (to: number, message: Message & { kind: 'forward' }) => {
+        if (to === this.config.me) this.submit(to, message);
+        else this.post(to, message);
+      },
+      reply: (id: number, reply: ClientReply) => this.replies.push({ id, reply }),
+    };
+  }
+
+  private post(to: number, message: Message): void {
+    const box = this.outbox.get(to);
+    if (box === undefined) this.outbox.set(to, [message]);
+    else box.push(message);
+  }
+
+  private submit(from: number, message: Message & { kind: 'forward' }): void {
+    const { request, scope, command, waitMs } = message;
+    this.voter?.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
+  }
+
+  private settled(task: Task, scope: string, settlement: Settlement): void {
+    const verdict: Verdict =
+      settlement.kind === 'decided'
+        ? {
+            kind: 'decided',
+            outcome: settlement.outcome,
+            votes: settlement.votes,
+            view: this.voter!.view(scope, settlement),
+          }
+        : settlement;
+    if (task.from === this.config.me) {
+      this.gateway.onVerdict(this.now, task.from, task.request, verdict);
+    } else this.post(task.from, { kind: 'answer', request: task.request, verdict });
+  }
+
+  // --- inputs ---
+
+  /** @param from the sender's index: a voter's, or for observers any higher number that its link was given. */
+  receive(now: number, from: number, frame: Frame): void {
+    if (frame.mesh !== this.config.mesh || frame.epoch !== this.config.epoch) return;
+    this.begin(now);
+    for (const message of frame.messages) {
+      switch (message.kind) {
+        case 'forward':
+          this.submit(from, message);
+          break;
+        case 'answer':
+          this.gateway.onVerdict(now, from, message.request, message.verdict);
+          break;
+        default:
+          if (from < this.config.voters.length) this.voter?.receive(from, message);
+      }
+      this.drain();
+    }
+  }
+
+  /** @param timeoutMs how long the client waits for the answer. */
+  request(now: number, id: number, request: ClientRequest, timeoutMs: number): void {
+    this.begin(now);
+    this.gateway.request(now, id, request, now + timeoutMs);
+    this.drain();
+  }
+
+  abandon(now: number, id: number): void {
+    this.begin(now);
+    this.gateway.abandon(id);
+  }
+
+  flushed(now: number, number: number): void {
+    this.begin(now);
+    this.voter?.onFlushed(number);
+    this.drain();
+  }
+
+  liveness(now: number, voter: number, alive: boolean): void {
+    if (voter === this.config.me || this.up[voter] === alive) return;
+    this.begin(now);
+    this.up[voter] = alive;
+    if (!alive) this.gateway.onDead(now, voter);
+    this.drain();
+  }
+
+  wake(now: number): void {
+    this.begin(now);
+    this.voter?.wake();
+    this.gateway.wake(now);
+    this.drain();
+  }
+
+  private begin(now: number): void {
+    this.now = now;
+    if (this.voter !== undefined) this.voter.now = now;
+  }
+
+  /** Messages of this peer to itself are never lost and never wait. */
+  private drain(): void {
+    while (this.local.length > 0) {
+      const messages = this.local;
+      this.local = [];
+      for (const message of messages) this.voter!.receive(this.config.me, message);
+    }
+  }
+
+  // --- outputs ---
+
+  /** When wake() is wanted next, or Infinity. */
+  get nextWake(): number {
+    return Math.min(this.voter?.nextWake ?? Number.POSITIVE_INFINITY, this.gateway.nextWake);
+  }
+
+  /** Takes what is to be sent: one frame for each peer. */
+  takeFrames(): ReadonlyMap<number, Frame> {
+    const { mesh, epoch } = this.config;
+    const frames = new Map<number, Frame>();
+    if (this.outbox.size === 0) return frames;
+    for (const [to, messages] of this.outbox) frames.set(to, { mesh, epoch, messages });
+    this.outbox = new Map();
+    return frames;
+  }
+
+  get hasWrites(): boolean {
+    return this.voter?.hasWrites ?? false;
+  }
+
+  /** Takes what is to be flushed; call flushed() with its number once it is durable. */
+  takeWrites(): Batch {
+    return this.voter!.takeWrites();
+  }
+
+  takeReplies(): readonly Reply[] {
+    const { replies } = this;
+    this.replies = [];
+    return replies;
+  }
+
+  // --- looking ---
+
+  /** Whether a majority of the voters looks alive from here. */
+  get hasQuorum(): boolean {
+    return this.up.filter(Boolean).length >= (this.up.length >> 1) + 1;
+  }
+
+  isUp(voter: number): boolean {
+    return this.up[voter] ?? false;
+  }
+
+  /** Scopes that this voter knows to be held, from local state: for lists, not for decisions. */
+  *held(): Iterable<readonly [scope: string, register: Register]> {
+    for (const [scope, register] of this.voter?.known() ?? []) {
+      if (register.state.holders.length > 0) yield [scope, register];
+    }
+  }
+
+  /** Scopes in memory, and requests that wait. */
+  get sizes(): { readonly scopes: number; readonly requests: number } {
+    return { scopes: this.voter?.scopes ?? 0, requests: this.gateway.size };
+  }
+
+  /** Forgets what memory may forget (G2). @returns how many scopes. */
+  forgetFree(): number {
+    return this.voter?.forgetFree() ?? 0;
+  }
+}

@@ -1,0 +1,466 @@
+/**
+ * The voting half of a peer: its registers, its proposers, its promise horizon and its leases.
+ * Always true: what leaves in an `accepted` is flushed; no round beyond the durable horizon is promised (V8); a
+ * scope that is not in memory is on disk whole, promised no less than a reload gives it (G2).
+ */
+import type { FencingToken } from '../lock/state.ts';
+import {
+  applyAccept,
+  firstOverAt,
+  loadRegister,
+  nackOf,
+  type Register,
+  reportOf,
+  rowOfAccept,
+  rowOfPrepare,
+  type StoredRegister,
+} from '../vote/acceptor.ts';
+import { type Ballot, endOfRound } from '../vote/ballot.ts';
+import { HORIZON_STRIDE_ROUNDS, LINE_STEP_MS } from '../vote/limits.ts';
+import type { Accept, Ask, Prepare, VoteMessage } from '../vote/messages.ts';
+import { Proposer, type ProposerHost, type Settlement, type Task } from '../vote/proposer.ts';
+import type { VoteRules } from '../vote/rules.ts';
+import { Heap, type Timed } from './heap.ts';
+import { FREE_SCOPES_MAX } from './limits.ts';
+import type { Contention, View } from './messages.ts';
+
+/** What a voter knows from its disk when it starts. */
+export interface VoterStart {
+  readonly horizon: number;
+  /** Reads a register that is not in memory; what was given to a flush that ended is there. */
+  readonly read: (scope: string) => StoredRegister | undefined;
+  /** All registers with holders: their leases must be watched from the start. */
+  readonly held: Iterable<readonly [string, StoredRegister]>;
+}
+
+/** What goes to disk in one flush. */
+export interface Batch {
+  readonly number: number;
+  readonly registers: ReadonlyMap<string, StoredRegister>;
+  /** A new promise horizon, or 0. */
+  readonly horizon: number;
+}
+
+export interface VoterPort {
+  send(to: number, message: VoteMessage): void;
+  settle(task: Task, scope: string, settlement: Settlement): void;
+  /** This voter's place in the line of the scope, among those that look alive; 0 is the home. */
+  rank(scope: string): number;
+}
+
+interface Entry extends Timed {
+  readonly scope: string;
+  readonly register: Register;
+  proposer: Proposer | undefined;
+  /** When the leases of this register are looked at next. */
+  watchAt: number;
+  free: boolean;
+  touched: boolean;
+  acquires: number;
+  conflicts: number;
+  holds: number;
+  heldMs: number;
+}
+
+interface Unsent {
+  readonly batch: number;
+  readonly to: number;
+  readonly message: VoteMessage;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Voter implements ProposerHost {
+  readonly me: number;
+  readonly voters: number;
+  readonly identity: string;
+  readonly boot: number;
+  readonly rules: VoteRules;
+  readonly random: () => number;
+  now = 0;
+  roundFloor = 0;
+
+  private readonly port: VoterPort;
+  private readonly read: VoterStart['read'];
+  private readonly floor: Ballot;
+  private horizon: number;
+  private horizonWanted = 0;
+  private horizonBatch = 0;
+  private beyondHorizon: { from: number; message: Prepare | Accept }[] = [];
+
+  private readonly entries = new Map<string, Entry>();
+  private readonly freeEntries = new Map<string, Entry>();
+  private readonly timers = new Heap<Entry>();
+
+  private openBatch = 1;
+  private flushedBatch = 0;
+  private dirty = new Map<string, Entry>();
+  private unsent: Unsent[] = [];
+
+  constructor(
+    id: { me: number; voters: number; identity: string; boot: number },
+    start: VoterStart,
+    rules: VoteRules,
+    random: () => number,
+    port: VoterPort,
+    now: number,
+  ) {
+    this.me = id.me;
+    this.voters = id.voters;
+    this.identity = id.identity;
+    this.boot = id.boot;
+    this.rules = rules;
+    this.random = random;
+    this.port = port;
+    this.read = start.read;
+    this.horizon = start.horizon;
+    this.floor = endOfRound(start.horizon);
+    this.roundFloor = start.horizon;
+    this.now = now;
+    for (const [scope, stored] of start.held) this.load(scope, stored);
+  }
+
+  get nextWake(): number {
+    return this.timers.firstAt;
+  }
+
+  /** How many scopes are in memory. */
+  get scopes(): number {
+    return this.entries.size;
+  }
+
+  // --- registers ---
+
+  private entry(scope: string): Entry {
+    const known = this.entries.get(scope);
+    if (known !== undefined) {
+      known.touched = true;
+      return known;
+    }
+    return this.load(scope, this.read(scope));
+  }
+
+  private load(scope: string, stored: StoredRegister | undefined): Entry {
+    const promised = this.rules.promisedAfterRestart(stored, this.floor);
+    const entry: Entry = {
+      scope,
+      register: loadRegister(stored, promised, this.now),
+      proposer: undefined,
+      watchAt: NEVER,
+      free: false,
+      touched: true,
+      acquires: 0,
+      conflicts: 0,
+      holds: 0,
+      heldMs: 0,
+      at: 0,
+      slot: -1,
+    };
+    this.entries.set(scope, entry);
+    this.watch(entry);
+    return entry;
+  }
+
+  register(scope: string): Register {
+    return this.entry(scope).register;
+  }
+
+  /** Locally known holders, for lists and dashboards only: what this voter has accepted. */
+  *known(): Iterable<readonly [scope: string, register: Register]> {
+    for (const entry of this.entries.values()) yield [entry.scope, entry.register];
+  }
+
+  private flushed(register: Register): boolean {
+    return register.write <= this.flushedBatch;
+  }
+
+  private watch(entry: Entry): void {
+    entry.watchAt = firstOverAt(entry.register);
+    const free = entry.register.state.holders.length === 0;
+    if (free !== entry.free) {
+      entry.free = free;
+      if (free) this.freeEntries.set(entry.scope, entry);
+      else this.freeEntries.delete(entry.scope);
+    }
+    this.arm(entry);
+    if (free && this.freeEntries.size > FREE_SCOPES_MAX) this.forgetSome();
+  }
+
+  /** Moves the entry's timer only to an earlier time; a timer that fires too early is put off then. */
+  private arm(entry: Entry): void {
+    const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
+    if (at !== NEVER && (entry.slot < 0 || at < entry.at)) this.timers.set(entry, at);
+  }
+
+  /** G2: free scopes leave memory, those that were not used lately first. */
+  private forgetSome(): void {
+    if (this.beyondHorizon.length > 0) return;
+    for (let looks = 0; looks < 4 && this.freeEntries.size > FREE_SCOPES_MAX; looks++) {
+      const next = this.freeEntries.values().next();
+      if (next.done === true) return;
+      const entry = next.value;
+      this.freeEntries.delete(entry.scope);
+      if (entry.touched || !this.mayForget(entry)) {
+        entry.touched = false;
+        this.freeEntries.set(entry.scope, entry);
+      } else this.forget(entry);
+    }
+  }
+
+  private mayForget(entry: Entry): boolean {
+    if (entry.proposer !== undefined && !entry.proposer.idle) return false;
+    return this.rules.mayForget(entry.register, this.flushed(entry.register), this.floor);
+  }
+
+  private forget(entry: Entry): void {
+    this.freeEntries.delete(entry.scope);
+    this.entries.delete(entry.scope);
+    this.timers.delete(entry);
+  }
+
+  /** Forgets all free scopes that it may (memory pressure, and the simulator). @returns how many. */
+  forgetFree(): number {
+    if (this.beyondHorizon.length > 0) return 0;
+    const before = this.entries.size;
+    for (const entry of [...this.freeEntries.values()]) if (this.mayForget(entry)) this.forget(entry);
+    return before - this.entries.size;
+  }
+
+  // --- the acceptor's side ---
+
+  receive(from: number, message: VoteMessage): void {
+    switch (message.kind) {
+      case 'prepare':
+        this.onPrepare(from, message);
+        return;
+      case 'accept':
+        this.onAccept(from, message);
+        return;
+      case 'ask':
+        this.onAsk(from, message);
+        return;
+    }
+    // The rest are answers to a proposer of this peer. Without one, they are late.
+    const entry = this.entries.get(message.scope);
+    const proposer = entry?.proposer;
+    if (entry === undefined || proposer === undefined) return;
+    entry.touched = true;
+    switch (message.kind) {
+      case 'promised':
+        proposer.onPromised(this, from, message);
+        break;
+      case 'nack':
+        proposer.onNack(this, from, message);
+        break;
+      case 'accepted':
+        proposer.onAccepted(this, from, message);
+        break;
+      case 'gap':
+        proposer.onGap(this, from, message);
+        break;
+      case 'report':
+        proposer.onReport(this, from, message);
+        break;
+    }
+    this.arm(entry);
+  }
+
+  private onPrepare(from: number, message: Prepare): void {
+    const { scope, ballot } = message;
+    const { register } = this.entry(scope);
+    const row = rowOfPrepare(register, message, this.horizon);
+    if (row === 'B') this.raiseHorizon(from, message);
+    else if (row === 'A') this.port.send(from, { ...nackOf(register, ballot), scope });
+    else {
+      register.promised = ballot;
+      this.aheadOfNeed(ballot.round);
+      const stored = this.flushed(register) ? register : this.read(scope);
+      this.port.send(from, this.rules.promised(scope, register, ballot, stored));
+    }
+  }
+
+  private onAccept(from: number, message: Accept): void {
+    const { scope, ballot, seq } = message;
+    const entry = this.entry(scope);
+    const { register } = entry;
+    const row = rowOfAccept(register, message, this.horizon);
+    if (row === 'D') {
+      this.port.send(from, { ...nackOf(register, ballot), scope });
+      return;
+    }
+    if (row === 'E') {
+      this.raiseHorizon(from, message);
+      return;
+    }
+    const before = register.state;
+    const noted = register.noted;
+    applyAccept(register, message, row, this.now);
+    if (row === 'I') {
+      this.port.send(from, { kind: 'gap', scope, ballot, seq });
+      return;
+    }
+    if (row !== 'F') {
+      register.write = this.openBatch;
+      this.dirty.set(scope, entry);
+      if (before.holders !== register.state.holders) {
+        for (let i = 0; i < before.holders.length; i++) {
+          const { lockId } = before.holders[i]!;
+          if (register.state.holders.some((grant) => grant.lockId === lockId)) continue;
+          entry.holds++;
+          entry.heldMs += this.now - noted[i]!;
+        }
+        this.watch(entry);
+      }
+    }
+    const answer: VoteMessage = { kind: 'accepted', scope, ballot, seq };
+    if (this.rules.mayAnswer(this.flushed(register))) this.port.send(from, answer);
+    else this.unsent.push({ batch: register.write, to: from, message: answer });
+  }
+
+  private onAsk(from: number, message: Ask): void {
+    const { register } = this.entry(message.scope);
+    this.port.send(from, reportOf(message, register, this.flushed(register), this.now));
+  }
+
+  // --- the horizon (V8) ---
+
+  private raiseHorizon(from: number, message: Prepare | Accept): void {
+    this.beyondHorizon.push({ from, message });
+    this.wantHorizon(message.ballot.round);
+  }
+
+  private aheadOfNeed(round: number): void {
+    if (round + HORIZON_STRIDE_ROUNDS / 2 > this.horizon) this.wantHorizon(round);
+  }
+
+  private wantHorizon(round: number): void {
+    if (round + HORIZON_STRIDE_ROUNDS / 2 <= this.horizonWanted) return;
+    this.horizonWanted = round + HORIZON_STRIDE_ROUNDS;
+    this.horizonBatch = this.openBatch;
+  }
+
+  // --- flushing ---
+
+  /** Whether something waits for the disk. */
+  get hasWrites(): boolean {
+    return this.dirty.size > 0 || this.horizonBatch === this.openBatch;
+  }
+
+  /** All that came since the last call, to be flushed as one; `flushed` is called with its number afterwards. */
+  takeWrites(): Batch {
+    const registers = new Map<string, StoredRegister>();
+    for (const [scope, { register }] of this.dirty) {
+      registers.set(scope, { ballot: register.ballot, version: register.version, state: register.state });
+    }
+    const horizon = this.horizonBatch === this.openBatch ? this.horizonWanted : 0;
+    this.dirty = new Map();
+    return { number: this.openBatch++, registers, horizon };
+  }
+
+  /** Batch `number`, and all before, are on disk. */
+  onFlushed(number: number): void {
+    this.flushedBatch = number;
+    let sent = 0;
+    while (sent < this.unsent.length && this.unsent[sent]!.batch <= number) {
+      const { to, message } = this.unsent[sent]!;
+      this.port.send(to, message);
+      sent++;
+    }
+    this.unsent = sent === this.unsent.length ? [] : this.unsent.slice(sent);
+    if (this.horizonWanted > this.horizon && this.horizonBatch <= number) {
+      this.horizon = this.horizonWanted;
+      const waiting = this.beyondHorizon;
+      this.beyondHorizon = [];
+      for (const { from, message } of waiting) this.receive(from, message);
+    }
+  }
+
+  // --- the proposer's side ---
+
+  /** Proposes a command, or tells the task's sender why not. */
+  submit(scope: string, task: Task): void {
+    const entry = this.entry(scope);
+    this.proposerOf(entry).submit(this, task);
+    this.arm(entry);
+  }
+
+  private proposerOf(entry: Entry): Proposer {
+    entry.proposer ??= new Proposer(entry.scope);
+    return entry.proposer;
+  }
+
+  send(to: number, message: VoteMessage): void {
+    this.port.send(to, message);
+  }
+
+  settle(scope: string, task: Task, settlement: Settlement): void {
+    if (settlement.kind === 'decided' && task.command.kind === 'acquire') {
+      const entry = this.entry(scope);
+      const { kind } = settlement.outcome;
+      if (kind === 'busy' || kind === 'granted') entry.acquires++;
+      if (kind === 'busy') entry.conflicts++;
+    }
+    if (task.from >= 0) this.port.settle(task, scope, settlement);
+  }
+
+  aged(scope: string, waitMs: number): void {
+    const entry = this.entry(scope);
+    if (entry.register.state.holders.length === 0) return;
+    entry.watchAt = this.now + waitMs;
+    this.arm(entry);
+  }
+
+  /** What an answer tells of the scope besides the outcome. */
+  view(scope: string, settlement: Settlement & { kind: 'decided' }): View {
+    const { outcome, state } = settlement;
+    const entry = this.entry(scope);
+    const contention: Contention = {
+      acquires: entry.acquires,
+      conflicts: entry.conflicts,
+      holds: entry.holds,
+      heldMs: entry.heldMs,
+    };
+    const holders =
+      outcome.kind === 'busy' || outcome.kind === 'state' || outcome.kind === 'mismatch'
+        ? state.holders
+        : 'grant' in outcome
+          ? [outcome.grant]
+          : [];
+    const { register } = entry;
+    const leftMs = holders.map((grant) => {
+      if (grant.leaseMs === 0) return -1;
+      const at = register.state.holders.findIndex(
+        (known) => known.lockId === grant.lockId && known.leaseId === grant.leaseId,
+      );
+      const age = at < 0 ? 0 : this.now - register.noted[at]!;
+      return Math.max(0, Math.floor(grant.leaseMs - age));
+    });
+    return { token: state.token as FencingToken, retirements: state.retirements, holders, leftMs, contention };
+  }
+
+  // --- time ---
+
+  /** Does what is due. */
+  wake(): void {
+    for (;;) {
+      const entry = this.timers.pop(this.now);
+      if (entry === undefined) return;
+      if ((entry.proposer?.wakeAt ?? NEVER) <= this.now) entry.proposer!.wake(this);
+      if (entry.watchAt <= this.now) this.lookAtLeases(entry);
+      const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
+      if (this.entries.get(entry.scope) === entry) this.timers.set(entry, at);
+    }
+  }
+
+  /** T3: the home acts at once on a lease that ran out, the i-th in line i steps later. */
+  private lookAtLeases(entry: Entry): void {
+    const overAt = firstOverAt(entry.register);
+    const actAt = overAt + this.port.rank(entry.scope) * LINE_STEP_MS;
+    if (actAt > this.now) {
+      entry.watchAt = actAt;
+      return;
+    }
+    entry.watchAt = this.now + LINE_STEP_MS;
+    this.proposerOf(entry).checkExpiry(this);
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The rules of the vote that safety was seen to hang on, each one a function of its own: the mesh is given
+ * these, and the simulator shows for each that a mesh which is given a wrong one is caught.
+ * Nothing else may be passed here: no option, flag or file reaches these functions.
+ */
+import { type Decision, decide } from '../lock/decide.ts';
+import type { Command } from '../lock/command.ts';
+import type { LeaseId, LockState } from '../lock/state.ts';
+import { type Register, promisedAfterRestart, promisedOf, type StoredRegister } from './acceptor.ts';
+import { type Ballot, compareBallots, leaseIdOf, maxBallot } from './ballot.ts';
+import type { Promised } from './messages.ts';
+
+export interface VoteRules {
+  /** The rules of one scope (L1 to L8). */
+  decide(state: LockState, command: Command, leaseId: LeaseId): Decision;
+  /** A lease is named by the stamp of the change that set it: a counter would recur. */
+  leaseId(ballot: Ballot, version: number): LeaseId;
+  /** V1: a promise tells the newest accepted state, flushed or not. */
+  promised(scope: string, register: Register, ballot: Ballot, flushed: StoredRegister | undefined): Promised;
+  /** V2: accepted is said once the state that it covers is flushed. */
+  mayAnswer(flushed: boolean): boolean;
+  /** V4: what a stamp contains is fixed when it is first sent, to itself included: the next change is a new one. */
+  nextVersion(sent: number, heldByOthers: boolean): number;
+  /** V4: a command that changes nothing waits for votes of its own. */
+  confirmsUnchanged(): boolean;
+  /** V8: after a restart every register has promised all rounds up to the horizon. */
+  promisedAfterRestart(stored: StoredRegister | undefined, floor: Ballot): Ballot;
+  /** G2: a free scope leaves memory once it is flushed and its promise is no more than a reload would give it. */
+  mayForget(register: Register, flushed: boolean, floor: Ballot): boolean;
+}
+
+export const VOTE_RULES: VoteRules = {
+  decide,
+  leaseId: leaseIdOf,
+  promised: (scope, register, ballot) => promisedOf(scope, register, ballot),
+  mayAnswer: (flushed) => flushed,
+  nextVersion: (sent) => sent + 1,
+  confirmsUnchanged: () => true,
+  promisedAfterRestart,
+  mayForget: (register, flushed, floor) =>
+    flushed && compareBallots(register.promised, maxBallot(floor, register.ballot)) <= 0,
+};
