@@ -1,0 +1,90 @@
+/**
+ * Plain values from a wire or a disk, checked by hand: numbers, texts, booleans, null and arrays of them.
+ * Always true: what these functions return is what its type says and within its bounds; else they throw a
+ * WireError that names the field. They run for every field of every message, so they make nothing.
+ */
+
+/** Bytes of a scope in UTF-8. */
+export const SCOPE_BYTES_MAX = 512;
+/** UTF-16 units; longer names are no names. */
+export const HOLDER_CHARS_MAX = 256;
+export const LOCK_ID_CHARS_MAX = 64;
+export const LEASE_ID_CHARS_MAX = 128;
+
+/** Bytes that are no value of the expected kind. */
+export class WireError extends Error {
+  readonly field: string;
+
+  constructor(field: string, why: string) {
+    super(`${field}: ${why}`);
+    this.name = 'WireError';
+    this.field = field;
+  }
+}
+
+/** A kind that this version does not know: kinds are only ever appended, so a newer peer may have sent it. */
+export class UnknownKindError extends WireError {
+  constructor(field: string, kind: number) {
+    super(field, `kind ${kind} is unknown`);
+    this.name = 'UnknownKindError';
+  }
+}
+
+/** An array of at least that many values; more may come from a newer version. */
+export function list(u: unknown, least: number, field: string): readonly unknown[] {
+  if (!Array.isArray(u)) throw new WireError(field, 'is no array');
+  if (u.length < least) throw new WireError(field, `has ${u.length} of ${least} values`);
+  return u;
+}
+
+/** A safe integer, 0 or more. */
+export function natural(u: unknown, field: string): number {
+  if (Number.isSafeInteger(u) && (u as number) >= 0) return u as number;
+  throw new WireError(field, 'is no natural number');
+}
+
+/** A natural number up to `most`. */
+export function upTo(u: unknown, most: number, field: string): number {
+  const value = natural(u, field);
+  if (value <= most) return value;
+  throw new WireError(field, `is more than ${most}`);
+}
+
+/** A finite number of milliseconds, 0 or more; -1 stands for "never" where `orNever` says so. */
+export function millis(u: unknown, orNever: boolean, field: string): number {
+  if (typeof u === 'number' && ((u >= 0 && u < Number.POSITIVE_INFINITY) || (orNever && u === -1))) return u;
+  throw new WireError(field, 'is no number of milliseconds');
+}
+
+export function flag(u: unknown, field: string): boolean {
+  if (typeof u === 'boolean') return u;
+  throw new WireError(field, 'is neither true nor false');
+}
+
+/** A text of `least` to `most` UTF-16 units. */
+export function text(u: unknown, least: number, most: number, field: string): string {
+  if (typeof u !== 'string') throw new WireError(field, 'is no text');
+  if (u.length >= least && u.length <= most) return u;
+  throw new WireError(field, `has ${u.length} characters, not ${least} to ${most}`);
+}
+
+/**
+ * A scope. Lone surrogates are refused because two scopes could then become the same bytes on a disk; the doors
+ * refuse more than this.
+ */
+export function scopeText(u: unknown, field: string): string {
+  const scope = text(u, 1, SCOPE_BYTES_MAX, field);
+  let bytes = scope.length;
+  for (let i = 0; i < scope.length; i++) {
+    const unit = scope.charCodeAt(i);
+    if (unit >= 0x20 && unit < 0x80) continue;
+    if (unit < 0x20) throw new WireError(field, 'has a control character');
+    bytes += unit < 0x800 ? 1 : 2;
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = i + 1 < scope.length ? scope.charCodeAt(i + 1) : 0;
+    if (unit > 0xdbff || next < 0xdc00 || next > 0xdfff) throw new WireError(field, 'is not well-formed');
+    i++;
+  }
+  if (bytes <= SCOPE_BYTES_MAX) return scope;
+  throw new WireError(field, `has ${bytes} bytes, at most ${SCOPE_BYTES_MAX}`);
+}
