@@ -19,14 +19,14 @@ import type { Forward, Verdict } from './messages.ts';
 import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, ReleaseRequest } from './request.ts';
 
 export interface GatewayRules {
-  /** L4: whether a refusal must wait for the cancel. */
-  cancelsFirst(request: AcquireRequest, asked: number): boolean;
+  /** L4: whether a refusal must wait for the cancel, after so many copies of the acquire were sent. */
+  cancelsFirst(request: AcquireRequest, copies: number): boolean;
   /** L6: the lock id that a release or an extension goes by before anything was asked, or null to ask. */
   lockIdOf(request: ReleaseRequest | ExtendRequest): LockId | null;
 }
 
 export const GATEWAY_RULES: GatewayRules = {
-  cancelsFirst: (request, asked) => request.repeat || count(asked) > 1,
+  cancelsFirst: (request, copies) => request.repeat || copies > 1,
   lockIdOf: (request) => request.lockId,
 };
 
@@ -49,13 +49,13 @@ interface Pending extends Timed {
   readonly deadline: number;
   readonly line: readonly number[];
   stage: Stage;
-  number: number;
   command: Command;
-  /** Where in the line the last question went, and masks of who was asked and who may have acted on it. */
+  /** Where in the line the last question went, who was asked (a mask), and in how many copies. */
   place: number;
   asked: number;
-  open: number;
-  retryAt: number;
+  copies: number;
+  /** The numbers of this stage's questions whose receiver may have acted on them, or may yet. */
+  open: number[];
   refusal: Verdict | null;
   missing: number;
   abandoned: boolean;
@@ -64,7 +64,7 @@ interface Pending extends Timed {
 export class Gateway {
   private readonly port: GatewayPort;
   private readonly rules: GatewayRules;
-  private readonly pending = new Map<number, Pending>();
+  private readonly questions = new Map<number, Pending>();
   private readonly byId = new Map<number, Pending>();
   private readonly timers = new Heap<Pending>();
   private readonly seen = new Map<string, number>();
@@ -100,12 +100,11 @@ export class Gateway {
       deadline,
       line,
       stage: 'act',
-      number: 0,
       command: { kind: 'read' },
       place: -1,
       asked: 0,
-      open: 0,
-      retryAt: 0,
+      copies: 0,
+      open: [],
       refusal: null,
       missing: 0,
       abandoned: false,
@@ -141,15 +140,19 @@ export class Gateway {
   }
 
   private start(now: number, pending: Pending, stage: Stage, command: Command): void {
-    if (pending.number !== 0) this.pending.delete(pending.number);
+    this.close(pending);
     pending.stage = stage;
     pending.command = command;
-    pending.number = this.nextNumber++;
     pending.place = -1;
     pending.asked = 0;
-    pending.open = 0;
-    this.pending.set(pending.number, pending);
+    pending.copies = 0;
     this.askNext(now, pending);
+  }
+
+  /** Answers to what was asked so far no longer count. */
+  private close(pending: Pending): void {
+    for (const number of pending.open) this.questions.delete(number);
+    pending.open = [];
   }
 
   /** Asks the next in line that looks alive. */
@@ -165,18 +168,20 @@ export class Gateway {
   }
 
   private ask(now: number, pending: Pending, to: number): void {
-    const bit = 1 << to;
-    pending.asked |= bit;
-    pending.open |= bit;
-    pending.retryAt = now + GATEWAY_RETRY_MS;
-    this.timers.set(pending, Math.min(pending.retryAt, pending.deadline));
+    // Each copy has a number of its own: "nothing happened" is said of that copy only.
+    const request = this.nextNumber++;
+    pending.asked |= 1 << to;
+    pending.copies++;
+    pending.open.push(request);
+    this.questions.set(request, pending);
+    this.timers.set(pending, Math.min(now + GATEWAY_RETRY_MS, pending.deadline));
     const waitMs = (pending.deadline - now) * FORWARD_SHARE;
-    const { number: request, command } = pending;
+    const { command } = pending;
     this.port.forward(to, { kind: 'forward', request, scope: pending.request.scope, command, waitMs });
   }
 
   onVerdict(now: number, from: number, number: number, verdict: Verdict): void {
-    const pending = this.pending.get(number);
+    const pending = this.questions.get(number);
     if (pending === undefined) return; // answered already, or of another stage
     if (verdict.kind === 'decided') {
       this.remember(pending.request.scope, verdict.view.retirements);
@@ -184,15 +189,21 @@ export class Gateway {
       return;
     }
     if (verdict.kind === 'no_quorum') {
-      pending.open &= ~(1 << from);
+      this.questions.delete(number);
+      pending.open = pending.open.filter((open) => open !== number);
       pending.missing |= verdict.missing;
     }
     const untried = pending.line.some((voter) => !(pending.asked & (1 << voter)) && this.port.alive(voter));
     if (untried) this.askNext(now, pending);
-    else if (pending.open === 0) this.fail(pending);
+    else if (pending.open.length === 0) this.fail(pending);
   }
 
-  private onDecided(now: number, from: number, pending: Pending, verdict: Verdict & { kind: 'decided' }): void {
+  private onDecided(
+    now: number,
+    from: number,
+    pending: Pending,
+    verdict: Verdict & { kind: 'decided' },
+  ): void {
     const { request, stage } = pending;
     const { outcome } = verdict;
     if (stage === 'resolve') {
@@ -200,7 +211,8 @@ export class Gateway {
       return;
     }
     if (stage === 'cancel') {
-      this.finish(pending, outcome.kind === 'granted' ? verdict : pending.refusal!);
+      // Granted by another copy, and maybe ended since: that is what happened, and not the refusal.
+      this.finish(pending, outcome.kind === 'cancelled' ? pending.refusal! : verdict);
       return;
     }
     if (request.op === 'acquire') {
@@ -210,7 +222,7 @@ export class Gateway {
         return;
       }
       const refused = outcome.kind === 'busy' || outcome.kind === 'already_held';
-      if (refused && this.rules.cancelsFirst(request, pending.asked)) {
+      if (refused && this.rules.cancelsFirst(request, pending.copies)) {
         pending.refusal = verdict;
         this.start(now, pending, 'cancel', { kind: 'cancel', lockId: request.lockId });
         return;
@@ -258,12 +270,12 @@ export class Gateway {
     const missing = indices(pending.missing | this.missingVoters());
     const changes = pending.stage !== 'resolve' && pending.request.op !== 'status';
     // Before the cancel there was a command under way, or there would be nothing to cancel.
-    const may = changes && (pending.open !== 0 || pending.stage === 'cancel');
+    const may = changes && (pending.open.length > 0 || pending.stage === 'cancel');
     this.answer(pending, { kind: may ? 'unknown' : 'no_quorum', missing });
   }
 
   private answer(pending: Pending, reply: ClientReply): void {
-    this.pending.delete(pending.number);
+    this.close(pending);
     this.byId.delete(pending.id);
     this.timers.delete(pending);
     if (!pending.abandoned) this.port.reply(pending.id, reply);
@@ -277,7 +289,13 @@ export class Gateway {
     const command: Command = { kind: 'release', lockId: request.lockId };
     const to = pending.line.find((voter) => this.port.alive(voter)) ?? pending.line[0]!;
     const waitMs = GATEWAY_RETRY_MS * 4;
-    this.port.forward(to, { kind: 'forward', request: this.nextNumber++, scope: request.scope, command, waitMs });
+    this.port.forward(to, {
+      kind: 'forward',
+      request: this.nextNumber++,
+      scope: request.scope,
+      command,
+      waitMs,
+    });
   }
 
   private remember(scope: string, retirements: number): void {
@@ -297,8 +315,8 @@ export class Gateway {
 
   /** A peer looks dead: whoever waits for it asks the next in line now. */
   onDead(now: number, voter: number): void {
-    for (const pending of [...this.pending.values()]) {
-      if (pending.line[pending.place] === voter && pending.open & (1 << voter)) this.askNext(now, pending);
+    for (const pending of [...this.byId.values()]) {
+      if (pending.line[pending.place] === voter) this.askNext(now, pending);
     }
   }
 

@@ -11,3 +11,6 @@ export const FREE_SCOPES_MAX = 10_000;
 
 /** Scopes of which a gateway remembers the count of retirements; beyond, the oldest is forgotten (and asked anew). */
 export const SEEN_SCOPES_MAX = 20_000;
+
+/** Numbers of forwarded commands that a voter remembers, so that a doubled one is proposed once. */
+export const FORWARDS_REMEMBERED = 4_096;

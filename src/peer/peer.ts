@@ -13,14 +13,16 @@
  * Outputs: takeFrames() (what to send, one frame per peer), takeWrites() (what to flush), takeReplies().
  * Always true: `now` never falls; the same inputs give the same outputs.
  */
+
+import type { Register } from '../vote/acceptor.ts';
+import type { VoteMessage } from '../vote/messages.ts';
+import type { Settlement, Task } from '../vote/proposer.ts';
+import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
 import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
+import { FORWARDS_REMEMBERED } from './limits.ts';
 import type { Frame, Message, Verdict } from './messages.ts';
 import { hashText, lineOf } from './placement.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
-import type { VoteMessage } from '../vote/messages.ts';
-import type { Register } from '../vote/acceptor.ts';
-import type { Settlement, Task } from '../vote/proposer.ts';
-import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
 import { type Batch, Voter, type VoterStart } from './voter.ts';
 
 export interface PeerConfig {
@@ -55,6 +57,8 @@ export class Peer {
   private outbox = new Map<number, Message[]>();
   private local: VoteMessage[] = [];
   private replies: Reply[] = [];
+  /** Numbers of forwards proposed lately: a doubled one could say "nothing happened" of what its twin did. */
+  private readonly forwards = new Set<number>();
   private now: number;
 
   /** @param start what this voter knows from its disk; undefined for an observer. */
@@ -110,7 +114,10 @@ export class Peer {
 
   private submit(from: number, message: Message & { kind: 'forward' }): void {
     const { request, scope, command, waitMs } = message;
-    this.voter?.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
+    if (this.voter === undefined || this.forwards.has(request)) return;
+    this.forwards.add(request);
+    if (this.forwards.size > FORWARDS_REMEMBERED) this.forwards.delete(this.forwards.values().next().value!);
+    this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
   }
 
   private settled(task: Task, scope: string, settlement: Settlement): void {

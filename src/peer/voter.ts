@@ -313,7 +313,7 @@ export class Voter implements ProposerHost {
       }
     }
     const answer: VoteMessage = { kind: 'accepted', scope, ballot, seq };
-    if (this.rules.mayAnswer(this.flushed(register))) this.port.send(from, answer);
+    if (this.rules.mayAnswer(scope, register, this.flushed(register))) this.port.send(from, answer);
     else this.unsent.push({ batch: register.write, to: from, message: answer });
   }
 
@@ -435,7 +435,13 @@ export class Voter implements ProposerHost {
       const age = at < 0 ? 0 : this.now - register.noted[at]!;
       return Math.max(0, Math.floor(grant.leaseMs - age));
     });
-    return { token: state.token as FencingToken, retirements: state.retirements, holders, leftMs, contention };
+    return {
+      token: state.token as FencingToken,
+      retirements: state.retirements,
+      holders,
+      leftMs,
+      contention,
+    };
   }
 
   // --- time ---

@@ -212,7 +212,8 @@ export class Proposer {
 
   private schedule(host: ProposerHost): void {
     let at = Math.min(this.retryAt, this.endBallotAt);
-    if (this.phase === 'idle' && (this.pending.length > 0 || this.expiryDue)) at = Math.min(at, this.notBefore);
+    if (this.phase === 'idle' && (this.pending.length > 0 || this.expiryDue))
+      at = Math.min(at, this.notBefore);
     if (this.phase === 'leading' && this.expiryDue) at = Math.min(at, this.expiryAskAt);
     // Deadlines are looked at in order of arrival only: a later, earlier one is told with the next in time.
     if (this.pending.length > 0) at = Math.min(at, this.pending[0]!.deadline);

@@ -3,10 +3,11 @@
  * these, and the simulator shows for each that a mesh which is given a wrong one is caught.
  * Nothing else may be passed here: no option, flag or file reaches these functions.
  */
-import { type Decision, decide } from '../lock/decide.ts';
+
 import type { Command } from '../lock/command.ts';
+import { type Decision, decide } from '../lock/decide.ts';
 import type { LeaseId, LockState } from '../lock/state.ts';
-import { type Register, promisedAfterRestart, promisedOf, type StoredRegister } from './acceptor.ts';
+import { promisedAfterRestart, promisedOf, type Register, type StoredRegister } from './acceptor.ts';
 import { type Ballot, compareBallots, leaseIdOf, maxBallot } from './ballot.ts';
 import type { Promised } from './messages.ts';
 
@@ -18,7 +19,7 @@ export interface VoteRules {
   /** V1: a promise tells the newest accepted state, flushed or not. */
   promised(scope: string, register: Register, ballot: Ballot, flushed: StoredRegister | undefined): Promised;
   /** V2: accepted is said once the state that it covers is flushed. */
-  mayAnswer(flushed: boolean): boolean;
+  mayAnswer(scope: string, register: Register, flushed: boolean): boolean;
   /** V4: what a stamp contains is fixed when it is first sent, to itself included: the next change is a new one. */
   nextVersion(sent: number, heldByOthers: boolean): number;
   /** V4: a command that changes nothing waits for votes of its own. */
@@ -33,7 +34,7 @@ export const VOTE_RULES: VoteRules = {
   decide,
   leaseId: leaseIdOf,
   promised: (scope, register, ballot) => promisedOf(scope, register, ballot),
-  mayAnswer: (flushed) => flushed,
+  mayAnswer: (_scope, _register, flushed) => flushed,
   nextVersion: (sent) => sent + 1,
   confirmsUnchanged: () => true,
   promisedAfterRestart,

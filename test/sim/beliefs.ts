@@ -1,0 +1,166 @@
+/**
+ * Who believes to hold, in true time, and what clients were told.
+ *
+ * Checks: two-holders (no two holders of a scope believe at the same moment), token-order (a later belief has a
+ * larger token), unfit-answer (linearizability: an answer fits a state chosen between request and answer), and
+ * not-definite (a lock id whose client was told "certainly not" is never granted).
+ */
+import type { LockId } from '../../src/lock/state.ts';
+import { findGrant, findRetired, type LockState } from '../../src/lock/state.ts';
+import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
+import type { Chains } from './chain.ts';
+import { type Journal, Violation } from './journal.ts';
+
+export interface Belief {
+  readonly scope: string;
+  readonly lockId: LockId;
+  readonly token: number;
+  readonly who: string;
+  /** True time at which the holder stops believing. */
+  until: number;
+}
+
+export class Beliefs {
+  private readonly current = new Map<string, Belief[]>();
+  private readonly highest = new Map<string, number>();
+  private readonly refused = new Map<string, string>();
+  private readonly chains: Chains;
+  private readonly journal: Journal;
+  private readonly clock: () => number;
+
+  constructor(chains: Chains, journal: Journal, clock: () => number) {
+    this.chains = chains;
+    this.journal = journal;
+    this.clock = clock;
+  }
+
+  /** A holder starts to believe (again). */
+  hold(belief: Belief): void {
+    const now = this.clock();
+    if (belief.until <= now) return;
+    const others = (this.current.get(belief.scope) ?? []).filter(
+      (other) => other.until > now && other !== belief,
+    );
+    for (const other of others) {
+      throw new Violation(
+        'two-holders',
+        `${belief.scope}: ${belief.who} holds token ${belief.token} until ${belief.until.toFixed(1)}, ${other.who} holds token ${other.token} until ${other.until.toFixed(1)}`,
+      );
+    }
+    const highest = this.highest.get(belief.scope) ?? 0;
+    if (belief.token < highest)
+      throw new Violation('token-order', `${belief.scope}: token ${belief.token} after ${highest}`);
+    this.highest.set(belief.scope, belief.token);
+    this.current.set(belief.scope, [belief]);
+    this.journal.note(
+      'believes',
+      belief.token,
+      belief.until,
+      () => `${belief.who} ${belief.scope} token ${belief.token} until ${belief.until.toFixed(1)}`,
+    );
+  }
+
+  /** A client was told that nothing of this lock id happened or ever will. */
+  certainlyNot(scope: string, lockId: LockId, why: string): void {
+    this.refused.set(`${scope} ${lockId}`, why);
+  }
+
+  /** An answer was made by a gateway for a request that reached it at `since`. */
+  fits(request: ClientRequest, reply: ClientReply, since: number): void {
+    if (reply.kind !== 'decided') return;
+    const { scope } = request;
+    const from = this.chains.indexAt(scope, since);
+    const to = this.chains.indexAt(scope, this.clock());
+    const chain = this.chains.chain(scope);
+    for (let i = from; i <= to; i++) {
+      const state = i < 0 ? NOTHING : chain[i]!.state;
+      if (fitsState(request, reply, state)) return;
+      // Commands that shared a vote saw the states in between.
+      if (i > from && fitsBetween(reply, i === 0 ? NOTHING : chain[i - 1]!.state, state)) return;
+    }
+    const about = reply.lockId ?? '';
+    throw new Violation(
+      'unfit-answer',
+      `${scope}: ${request.op} ${about} was told ${reply.outcome.kind}, which fits no state chosen from ${since.toFixed(1)} on (${from}..${to})`,
+    );
+  }
+
+  /** At the end: what was refused for certain was never granted. */
+  finish(scopes: readonly string[]): void {
+    for (const scope of scopes) {
+      for (const { state } of this.chains.chain(scope)) {
+        for (const grant of state.holders) {
+          const why = this.refused.get(`${scope} ${grant.lockId}`);
+          if (why !== undefined)
+            throw new Violation('not-definite', `${scope}: ${grant.lockId} was refused (${why}) and granted`);
+        }
+      }
+    }
+  }
+}
+
+const NOTHING: LockState = { token: 0 as LockState['token'], holders: [], retired: [], retirements: 0 };
+
+/** Whether the answer shows a state that one vote passed through on its way from one chosen state to the next. */
+function fitsBetween(reply: ClientReply & { kind: 'decided' }, before: LockState, after: LockState): boolean {
+  const { outcome, view } = reply;
+  if (outcome.kind === 'ended' || outcome.kind === 'released') return false;
+  if (outcome.kind === 'not_found') return before.retirements < after.retirements;
+  if (view.token < before.token || view.token > after.token) return false;
+  if (view.retirements < before.retirements || view.retirements > after.retirements) return false;
+  return view.holders.every((grant) => {
+    if (findGrant(before, grant.lockId) !== undefined) return true;
+    const new_ = grant.token > before.token && grant.token <= after.token;
+    return new_ && (findGrant(after, grant.lockId) ?? findRetired(after, grant.lockId)) !== undefined;
+  });
+}
+
+function fitsState(
+  request: ClientRequest,
+  reply: ClientReply & { kind: 'decided' },
+  state: LockState,
+): boolean {
+  const { outcome, lockId, view } = reply;
+  switch (outcome.kind) {
+    case 'granted':
+    case 'extended': {
+      const grant = findGrant(state, lockId!);
+      return (
+        grant !== undefined && grant.token === outcome.grant.token && grant.leaseId === outcome.grant.leaseId
+      );
+    }
+    case 'already_held':
+      return findGrant(state, outcome.grant.lockId)?.leaseId === outcome.grant.leaseId;
+    case 'busy':
+      return (
+        state.holders.length > 0 && state.retirements === view.retirements && sameHolders(state, view.holders)
+      );
+    case 'state':
+      return (
+        state.token === view.token &&
+        state.retirements === view.retirements &&
+        sameHolders(state, view.holders)
+      );
+    case 'released':
+      return findRetired(state, lockId!)?.ending === 'released';
+    case 'ended':
+      return findRetired(state, lockId!)?.ending === outcome.ending;
+    case 'not_found':
+      if (request.op === 'release' && request.lockId === null) return state.holders.length === 0;
+      return lockId === null || findGrant(state, lockId) === undefined;
+    default:
+      return true;
+  }
+}
+
+function sameHolders(
+  state: LockState,
+  seen: readonly { readonly lockId: LockId; readonly leaseId: string }[],
+): boolean {
+  return (
+    state.holders.length === seen.length &&
+    seen.every(
+      (grant, i) => state.holders[i]!.lockId === grant.lockId && state.holders[i]!.leaseId === grant.leaseId,
+    )
+  );
+}

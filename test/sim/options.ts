@@ -1,0 +1,71 @@
+/**
+ * What a seed draws: the size of the mesh, its load and its faults. Printed at the start of a traced run.
+ */
+import { Random } from './random.ts';
+
+export interface Options {
+  readonly seed: number;
+  readonly voters: number;
+  readonly scopes: number;
+  readonly clients: number;
+  /** How long faults go on, and how long the mesh may take to recover after that, in milliseconds. */
+  readonly stormMs: number;
+  readonly calmMs: number;
+  readonly delayMs: number;
+  readonly drop: number;
+  readonly double: number;
+  /** Chance that a message takes far longer than usual. */
+  readonly straggle: number;
+  readonly flushMs: number;
+  /** Mean time between faults of each kind in the whole mesh, 0 for never. */
+  readonly crashEveryMs: number;
+  readonly pauseEveryMs: number;
+  readonly cutEveryMs: number;
+  readonly slowDiskEveryMs: number;
+  readonly forgetEveryMs: number;
+  readonly wipeEveryMs: number;
+  /** Clocks run at rates in 1 plus or minus this. */
+  readonly drift: number;
+  /** The rate of one voter's clock, which is out of all bounds; 0 for none. No lease may end by it alone. */
+  readonly wildClock: number;
+  readonly minLeaseMs: number;
+  readonly maxLeaseMs: number;
+  readonly clientCrash: number;
+  readonly clientPause: number;
+  /** Chance that an answer to a client is lost. */
+  readonly lostReply: number;
+}
+
+/** Draws the options of a seed. Some seeds have few faults of one kind each, some have all at once. */
+export function draw(seed: number): Options {
+  const random = new Random(seed * 2 + 1);
+  const some = (p: number, low: number, high: number) => (random.chance(p) ? random.between(low, high) : 0);
+  const voters = random.pick([3, 3, 3, 3, 3, 4, 5, 5, 5, 10]);
+  const minLeaseMs = random.pick([150, 300, 700]);
+  return {
+    seed,
+    voters,
+    scopes: random.pick([1, 1, 2, 3]),
+    clients: 2 + random.below(5),
+    stormMs: random.between(4_000, 10_000),
+    calmMs: 25_000,
+    delayMs: random.pick([0.2, 1, 1, 5, 12]),
+    drop: some(0.6, 0, 0.12),
+    double: some(0.5, 0, 0.1),
+    straggle: some(0.6, 0, 0.05),
+    flushMs: random.pick([0.2, 0.5, 2, 8]),
+    crashEveryMs: some(0.7, 300, 4_000),
+    pauseEveryMs: some(0.6, 300, 4_000),
+    cutEveryMs: some(0.7, 300, 4_000),
+    slowDiskEveryMs: some(0.4, 500, 4_000),
+    forgetEveryMs: some(0.6, 20, 500),
+    wipeEveryMs: some(0.15, 1_000, 8_000),
+    drift: random.pick([0, 0.001, 0.00497, 0.00497]),
+    wildClock: random.chance(0.12) ? random.pick([5, 2, 0.2]) : 0,
+    minLeaseMs,
+    maxLeaseMs: minLeaseMs * random.pick([1, 2, 5]),
+    clientCrash: some(0.6, 0, 0.25),
+    clientPause: some(0.6, 0, 0.25),
+    lostReply: some(0.7, 0, 0.2),
+  };
+}

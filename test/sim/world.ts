@@ -1,0 +1,298 @@
+/**
+ * One run: machines, the network between them, clients, and the faults that a seed draws. All randomness comes
+ * from one generator; nothing here reads a real clock.
+ */
+import type { LockId } from '../../src/lock/state.ts';
+import type { Frame } from '../../src/peer/messages.ts';
+import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
+import { majority } from '../../src/vote/quorum.ts';
+import { Beliefs } from './beliefs.ts';
+import { Chains } from './chain.ts';
+import { Client } from './client.ts';
+import { Journal, Violation } from './journal.ts';
+import { Machine } from './machine.ts';
+import type { Options } from './options.ts';
+import { Random } from './random.ts';
+import type { Rules } from './rules.ts';
+import { Timeline } from './timeline.ts';
+
+export class World {
+  readonly options: Options;
+  readonly rules: Rules;
+  readonly random: Random;
+  readonly time = new Timeline();
+  readonly journal: Journal;
+  readonly chains: Chains;
+  readonly beliefs: Beliefs;
+  readonly names: readonly string[];
+  readonly scopes: readonly string[];
+  private readonly machines: Machine[] = [];
+  private readonly cut: boolean[][];
+  private calm = false;
+  private wiped = 0;
+  private served = 0;
+
+  constructor(options: Options, rules: Rules, print?: (line: string) => void) {
+    this.options = options;
+    this.rules = rules;
+    this.random = new Random(options.seed);
+    this.journal = new Journal(() => this.time.now, print);
+    this.chains = new Chains(options.voters, this.journal, () => this.time.now);
+    this.beliefs = new Beliefs(this.chains, this.journal, () => this.time.now);
+    this.names = Array.from({ length: options.voters }, (_, i) => `p${i}`);
+    this.scopes = Array.from({ length: options.scopes }, (_, i) => `s${i}`);
+    this.cut = this.names.map(() => this.names.map(() => false));
+  }
+
+  /** Runs it. Throws a Violation if a checker finds one. */
+  run(): void {
+    const { options, time } = this;
+    for (let i = 0; i < options.voters; i++) this.machines.push(new Machine(this, i));
+    for (const machine of this.machines) machine.boot();
+    this.watchLiveness();
+    const clients = Array.from({ length: options.clients }, (_, i) => new Client(this, i));
+    for (const client of clients) client.start();
+    this.startFaults();
+    time.runUntil(options.stormMs);
+    this.heal();
+    for (const client of clients) client.stop();
+    for (const scope of this.scopes) this.probe(scope, 0);
+    const end = options.stormMs + options.calmMs;
+    while (time.now < end && this.served < this.scopes.length) time.runUntil(Math.min(end, time.now + 250));
+    if (this.served < this.scopes.length) {
+      throw new Violation(
+        'no-progress',
+        `only ${this.served} of ${this.scopes.length} scopes served ${options.calmMs} ms after the faults ended`,
+      );
+    }
+    this.beliefs.finish(this.scopes);
+  }
+
+  /** After the faults: every scope is granted and released once more. */
+  private probe(scope: string, attempt: number): void {
+    const lockId = `probe-${scope}-${attempt}` as LockId;
+    const again = () => this.time.after(100, () => this.probe(scope, attempt + 1));
+    const holder = `probe-${attempt}`;
+    this.ask(
+      -1,
+      { op: 'acquire', scope, lockId, made: true, holder, named: true, leaseMs: 500, repeat: false, at: 0 },
+      1_000,
+      (reply) => {
+        if (reply.kind === 'decided' && reply.outcome.kind === 'granted') {
+          this.journal.note('probed', attempt, 0, () => scope);
+          this.served++;
+        } else again();
+      },
+    );
+  }
+
+  // --- clients ---
+
+  /** Carries a request to a random gateway and its answer back; either may be lost. */
+  ask(client: number, request: ClientRequest, timeoutMs: number, tell: (reply: ClientReply) => void): void {
+    const { random, time, options } = this;
+    const machine = random.pick(this.machines);
+    const lose = !this.calm && random.chance(options.lostReply);
+    const loseRequest = lose && random.chance(0.3);
+    this.journal.note(
+      `ask ${request.op}`,
+      client,
+      machine.index,
+      () =>
+        `c${client} -> p${machine.index} ${request.scope} ${'lockId' in request ? (request.lockId ?? '') : ''}`,
+    );
+    let probing = client < 0;
+    if (probing) {
+      // A probe must hear something, or it would wait for a gateway that died.
+      time.after(timeoutMs + 500, () => {
+        if (probing) tell({ kind: 'no_quorum', missing: [] });
+        probing = false;
+      });
+    }
+    time.after(random.exp(options.delayMs), () => {
+      if (loseRequest) return;
+      machine.request(request, timeoutMs, (reply) => {
+        if (lose) {
+          this.journal.note(
+            'lost reply',
+            client,
+            machine.index,
+            () => `p${machine.index} -> c${client} ${reply.kind}`,
+          );
+          return;
+        }
+        time.after(random.exp(options.delayMs), () => {
+          if (client < 0 && !probing) return;
+          probing = false;
+          tell(reply);
+        });
+      });
+    });
+  }
+
+  // --- the network ---
+
+  /** Frames between peers: delayed, dropped, doubled and reordered. */
+  send(from: number, to: number, frame: Frame): void {
+    const { random, options } = this;
+    const target = this.machines[to % options.voters]!;
+    const sender =
+      this.machines[from]!.disk.roster || this.rules.votesWithoutRoster ? from : from + options.voters;
+    if (this.cut[from]![target.index] || (!this.calm && random.chance(options.drop))) {
+      this.journal.note('dropped', from, target.index, () => `p${from} -> p${target.index} ${kinds(frame)}`);
+      return;
+    }
+    const { life } = target;
+    const copies = !this.calm && random.chance(options.double) ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      const slow = !this.calm && random.chance(options.straggle) ? random.between(100, 4_000) : 0;
+      const delay = 0.02 + random.exp(options.delayMs) + slow;
+      this.time.after(delay, () => {
+        this.journal.note(
+          'deliver',
+          from,
+          target.index,
+          () => `p${from} -> p${target.index} ${kinds(frame)}`,
+        );
+        // A link ends with the boot at its other end. Votes are let through all the same, as the harder test; a
+        // command is not: gateways rely on it that a copy which they sent once arrives once.
+        const late = target.life !== life;
+        target.receive(
+          sender,
+          late ? { ...frame, messages: frame.messages.filter((m) => m.kind !== 'forward') } : frame,
+        );
+      });
+    }
+  }
+
+  /** What peer `i` thinks of peer `j`: mostly the truth. Safety must not depend on it. */
+  looksAlive(i: number, j: number): boolean {
+    const other = this.machines[j]!;
+    const true_ = other.running && !other.paused && other.disk.roster && !this.cut[i]![j] && !this.cut[j]![i];
+    return !this.calm && this.random.chance(0.02) ? !true_ : true_;
+  }
+
+  private watchLiveness(): void {
+    const look = () => {
+      for (const machine of this.machines) {
+        if (!machine.running) continue;
+        const j = this.random.below(this.options.voters);
+        if (j !== machine.index) machine.liveness(j, this.looksAlive(machine.index, j));
+      }
+      this.time.after(this.random.between(10, 60), look);
+    };
+    this.time.after(0, look);
+  }
+
+  // --- faults ---
+
+  private startFaults(): void {
+    const { options, random, machines } = this;
+    this.every(options.crashEveryMs, () => {
+      if (random.chance(0.1)) for (const machine of machines) this.crash(machine);
+      else this.crash(random.pick(machines));
+    });
+    this.every(options.pauseEveryMs, () => {
+      const machine = random.pick(machines);
+      if (machine.paused || !machine.running) return;
+      machine.pause();
+      const ms = random.chance(0.7) ? random.between(5, 1_500) : random.between(1_500, 6_000);
+      this.journal.note('pause', machine.index, ms, () => `p${machine.index} for ${ms.toFixed(0)} ms`);
+      this.time.after(ms, () => machine.resume());
+    });
+    this.every(options.cutEveryMs, () => this.cutSome());
+    this.every(options.slowDiskEveryMs, () => {
+      const machine = random.pick(machines);
+      machine.slowness = random.between(10, 200);
+      this.journal.note('slow disk', machine.index, 0, () => `p${machine.index}`);
+      this.time.after(random.between(100, 2_000), () => {
+        machine.slowness = 1;
+      });
+    });
+    this.every(options.forgetEveryMs, () => {
+      const machine = random.pick(machines);
+      const scopes = machine.forgetFree();
+      if (scopes > 0)
+        this.journal.note('forgot', machine.index, scopes, () => `p${machine.index} ${scopes} scopes`);
+    });
+    this.every(options.wipeEveryMs, () => {
+      if (this.wiped >= options.voters - majority(options.voters)) return;
+      const machine = random.pick(machines);
+      if (!machine.disk.roster) return;
+      this.wiped++;
+      machine.wipe();
+      this.time.after(random.between(5, 1_000), () => this.restart(machine));
+    });
+  }
+
+  private every(meanMs: number, run: () => void): void {
+    if (meanMs === 0) return;
+    const again = () => {
+      if (this.calm) return;
+      run();
+      this.time.after(this.random.exp(meanMs), again);
+    };
+    this.time.after(this.random.exp(meanMs), again);
+  }
+
+  private crash(machine: Machine): void {
+    if (!machine.running) return;
+    machine.crash();
+    this.time.after(
+      this.random.chance(0.6) ? this.random.between(2, 200) : this.random.between(200, 3_000),
+      () => this.restart(machine),
+    );
+  }
+
+  private restart(machine: Machine): void {
+    if (!machine.running) machine.boot();
+  }
+
+  /** Cuts off one peer, one direction of one link, or one side of the mesh from the other. */
+  private cutSome(): void {
+    const { random, options } = this;
+    const n = options.voters;
+    const links: [number, number][] = [];
+    const kind = random.below(3);
+    if (kind === 0) links.push([random.below(n), random.below(n)]);
+    else {
+      const side = this.names.map((_, i) => (kind === 1 ? i === 0 : random.chance(0.5)));
+      const shift = random.below(n);
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < n; j++) if (side[(i + shift) % n] !== side[(j + shift) % n]) links.push([i, j]);
+      }
+    }
+    for (const [i, j] of links) this.cut[i]![j] = true;
+    this.journal.note('cut', links.length, kind, () => links.map(([i, j]) => `p${i}->p${j}`).join(' '));
+    this.time.after(random.between(20, 3_000), () => {
+      for (const [i, j] of links) this.cut[i]![j] = false;
+    });
+  }
+
+  private heal(): void {
+    this.calm = true;
+    this.journal.note('healed', 0, 0, () => '');
+    for (const row of this.cut) row.fill(false);
+    for (const machine of this.machines) {
+      machine.slowness = 1;
+      machine.resume();
+      this.restart(machine);
+    }
+  }
+}
+
+function kinds(frame: Frame): string {
+  return frame.messages
+    .map((m) => {
+      const at = 'ballot' in m ? ` ${m.ballot.round}.${m.ballot.peer}` : '';
+      const seq = 'seq' in m ? `#${m.seq}` : '';
+      const what =
+        m.kind === 'forward'
+          ? ` ${m.command.kind} ${'lockId' in m.command ? m.command.lockId : ''}`
+          : m.kind === 'answer'
+            ? ` ${m.verdict.kind}`
+            : '';
+      return `${m.kind}${what}${at}${seq}`;
+    })
+    .join(', ');
+}
