@@ -168,6 +168,10 @@ export class Gateway {
   }
 
   private ask(now: number, pending: Pending, to: number): void {
+    if (now >= pending.deadline) {
+      this.fail(pending);
+      return;
+    }
     // Each copy has a number of its own: "nothing happened" is said of that copy only.
     const request = this.nextNumber++;
     pending.asked |= 1 << to;

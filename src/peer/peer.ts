@@ -16,8 +16,8 @@
 
 import type { Register } from '../vote/acceptor.ts';
 import type { VoteMessage } from '../vote/messages.ts';
-import type { Settlement, Task } from '../vote/proposer.ts';
 import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
+import type { Settlement, Task } from '../vote/task.ts';
 import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
 import { FORWARDS_REMEMBERED } from './limits.ts';
 import type { Frame, Message, Verdict } from './messages.ts';

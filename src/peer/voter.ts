@@ -18,8 +18,9 @@ import {
 import { type Ballot, endOfRound } from '../vote/ballot.ts';
 import { HORIZON_STRIDE_ROUNDS, LINE_STEP_MS } from '../vote/limits.ts';
 import type { Accept, Ask, Prepare, VoteMessage } from '../vote/messages.ts';
-import { Proposer, type ProposerHost, type Settlement, type Task } from '../vote/proposer.ts';
+import { Proposer } from '../vote/proposer.ts';
 import type { VoteRules } from '../vote/rules.ts';
+import { NEVER, type ProposerHost, type Settlement, type Task } from '../vote/task.ts';
 import { Heap, type Timed } from './heap.ts';
 import { FREE_SCOPES_MAX } from './limits.ts';
 import type { Contention, View } from './messages.ts';
@@ -67,8 +68,6 @@ interface Unsent {
   readonly to: number;
   readonly message: VoteMessage;
 }
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 export class Voter implements ProposerHost {
   readonly me: number;

@@ -123,7 +123,7 @@ export class Client {
         repeat: attempt > 0,
         at: 0,
       }),
-      5,
+      leaseMs === 0 ? 1_000 : 5, // what never expires must not be left to chance
       (reply, first, last) => {
         if (reply?.kind === 'decided') {
           const { outcome } = reply;

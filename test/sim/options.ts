@@ -34,6 +34,8 @@ export interface Options {
   readonly clientPause: number;
   /** Chance that an answer to a client is lost. */
   readonly lostReply: number;
+  /** Whether frames go through the codecs of the wire. */
+  readonly wire: boolean;
 }
 
 /** Draws the options of a seed. Some seeds have few faults of one kind each, some have all at once. */
@@ -67,5 +69,6 @@ export function draw(seed: number): Options {
     clientCrash: some(0.6, 0, 0.25),
     clientPause: some(0.6, 0, 0.25),
     lostReply: some(0.7, 0, 0.2),
+    wire: random.chance(0.2),
   };
 }

@@ -2,9 +2,11 @@
  * One run: machines, the network between them, clients, and the faults that a seed draws. All randomness comes
  * from one generator; nothing here reads a real clock.
  */
+import { Packr } from 'msgpackr';
 import type { LockId } from '../../src/lock/state.ts';
 import type { Frame } from '../../src/peer/messages.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
+import { frameFromWire, frameToWire } from '../../src/peer/wire.ts';
 import { majority } from '../../src/vote/quorum.ts';
 import { Beliefs } from './beliefs.ts';
 import { Chains } from './chain.ts';
@@ -15,6 +17,10 @@ import type { Options } from './options.ts';
 import { Random } from './random.ts';
 import type { Rules } from './rules.ts';
 import { Timeline } from './timeline.ts';
+
+const packr = new Packr({ useRecords: false });
+const pack = (value: unknown) => packr.pack(value);
+const unpack = (bytes: Uint8Array): unknown => packr.unpack(bytes);
 
 export class World {
   readonly options: Options;
@@ -143,6 +149,8 @@ export class World {
       return;
     }
     const { life } = target;
+    // Some runs send what would be on the wire, so that the codecs are judged by the same checkers.
+    const carried = options.wire ? frameFromWire(unpack(pack(frameToWire(frame)))) : frame;
     const copies = !this.calm && random.chance(options.double) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const slow = !this.calm && random.chance(options.straggle) ? random.between(100, 4_000) : 0;
@@ -159,7 +167,7 @@ export class World {
         const late = target.life !== life;
         target.receive(
           sender,
-          late ? { ...frame, messages: frame.messages.filter((m) => m.kind !== 'forward') } : frame,
+          late ? { ...carried, messages: carried.messages.filter((m) => m.kind !== 'forward') } : carried,
         );
       });
     }

@@ -1,0 +1,60 @@
+/**
+ * Every checker can fail: a mesh that is given one wrong rule is caught, within a stated number of seeds; and the
+ * same seed gives the same run.
+ */
+import { describe, expect, test } from 'vitest';
+import { BROKEN } from './rules.ts';
+import { runSeed } from './run.ts';
+
+/** Within how many seeds a wrong rule must be caught; some need a rarer meeting of circumstances. */
+const WITHIN = 100;
+const RARE: Readonly<Record<string, number>> = { 'cancel-takes-grant': 1_000 };
+
+/** Seeds that are run even after the first catch, to see which checkers catch a rule. */
+const AT_LEAST = 12;
+
+const CHECKERS = [
+  'chain-broken',
+  'no-progress',
+  'not-definite',
+  'one-writer',
+  'promise-fell',
+  'stamp-content',
+  'token-order',
+  'two-holders',
+  'unfit-answer',
+];
+
+describe('a wrong rule is caught', () => {
+  const seen = new Set<string>();
+
+  for (const [name, rules] of Object.entries(BROKEN)) {
+    test(name, () => {
+      let first = 0;
+      const within = RARE[name] ?? WITHIN;
+      for (let seed = 1; seed <= (first > 0 ? AT_LEAST : within); seed++) {
+        const result = runSeed(seed, rules);
+        if (result.verdict !== 'violation') continue;
+        first = first === 0 ? seed : first;
+        seen.add(result.checker);
+      }
+      expect(first, `${name} was not caught in ${within} seeds`).toBeGreaterThan(0);
+    });
+  }
+
+  test('each checker has caught something', () => {
+    expect([...seen].filter((checker) => checker !== 'crash').sort()).toEqual(CHECKERS);
+  });
+});
+
+test('the same seed gives the same run', () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const lines: string[] = [];
+    const first = runSeed(seed, undefined, (line) => lines.push(line));
+    const again: string[] = [];
+    const second = runSeed(seed, undefined, (line) => again.push(line));
+    expect(again).toEqual(lines);
+    expect(second.hash).toBe(first.hash);
+    expect(runSeed(seed).hash).toBe(first.hash);
+  }
+});
