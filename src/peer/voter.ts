@@ -7,7 +7,6 @@ import type { FencingToken } from '../lock/state.ts';
 import {
   applyAccept,
   firstOverAt,
-  loadRegister,
   nackOf,
   type Register,
   reportOf,
@@ -18,12 +17,10 @@ import {
 import { type Ballot, endOfRound } from '../vote/ballot.ts';
 import { HORIZON_STRIDE_ROUNDS, LINE_STEP_MS } from '../vote/limits.ts';
 import type { Accept, Ask, Prepare, VoteMessage } from '../vote/messages.ts';
-import { Proposer } from '../vote/proposer.ts';
 import type { VoteRules } from '../vote/rules.ts';
 import { NEVER, type ProposerHost, type Settlement, type Task } from '../vote/task.ts';
-import { Heap, type Timed } from './heap.ts';
-import { FREE_SCOPES_MAX } from './limits.ts';
 import type { Contention, View } from './messages.ts';
+import { type Entry, Scopes, type ScopesPort } from './scopes.ts';
 
 /** What a voter knows from its disk when it starts. */
 export interface VoterStart {
@@ -47,20 +44,6 @@ export interface VoterPort {
   settle(task: Task, scope: string, settlement: Settlement): void;
   /** This voter's place in the line of the scope, among those that look alive; 0 is the home. */
   rank(scope: string): number;
-}
-
-interface Entry extends Timed {
-  readonly scope: string;
-  readonly register: Register;
-  proposer: Proposer | undefined;
-  /** When the leases of this register are looked at next. */
-  watchAt: number;
-  free: boolean;
-  touched: boolean;
-  acquires: number;
-  conflicts: number;
-  holds: number;
-  heldMs: number;
 }
 
 interface Unsent {
@@ -87,9 +70,7 @@ export class Voter implements ProposerHost {
   private horizonBatch = 0;
   private beyondHorizon: { from: number; message: Prepare | Accept }[] = [];
 
-  private readonly entries = new Map<string, Entry>();
-  private readonly freeEntries = new Map<string, Entry>();
-  private readonly timers = new Heap<Entry>();
+  private readonly memory: Scopes;
 
   private openBatch = 1;
   private flushedBatch = 0;
@@ -116,113 +97,49 @@ export class Voter implements ProposerHost {
     this.floor = endOfRound(start.horizon);
     this.roundFloor = start.horizon;
     this.now = now;
-    for (const [scope, stored] of start.held) this.load(scope, stored);
+    this.memory = new Scopes(this.scopesPort(start.read));
+    for (const [scope, stored] of start.held) this.memory.load(scope, stored);
+  }
+
+  private scopesPort(read: VoterStart['read']): ScopesPort {
+    const voter = this;
+    return {
+      get now() {
+        return voter.now;
+      },
+      read,
+      promisedAfterRestart: (stored) => this.rules.promisedAfterRestart(stored, this.floor),
+      // A message that waits for the horizon may be about any register, and has changed none yet.
+      mayForget: (register) =>
+        this.beyondHorizon.length === 0 && this.rules.mayForget(register, this.flushed(register), this.floor),
+    };
   }
 
   get nextWake(): number {
-    return this.timers.firstAt;
+    return this.memory.nextWake;
   }
 
   /** How many scopes are in memory. */
   get scopes(): number {
-    return this.entries.size;
-  }
-
-  // --- registers ---
-
-  private entry(scope: string): Entry {
-    const known = this.entries.get(scope);
-    if (known !== undefined) {
-      known.touched = true;
-      return known;
-    }
-    return this.load(scope, this.read(scope));
-  }
-
-  private load(scope: string, stored: StoredRegister | undefined): Entry {
-    const promised = this.rules.promisedAfterRestart(stored, this.floor);
-    const entry: Entry = {
-      scope,
-      register: loadRegister(stored, promised, this.now),
-      proposer: undefined,
-      watchAt: NEVER,
-      free: false,
-      touched: true,
-      acquires: 0,
-      conflicts: 0,
-      holds: 0,
-      heldMs: 0,
-      at: 0,
-      slot: -1,
-    };
-    this.entries.set(scope, entry);
-    this.watch(entry);
-    return entry;
+    return this.memory.size;
   }
 
   register(scope: string): Register {
-    return this.entry(scope).register;
+    return this.memory.get(scope).register;
   }
 
-  /** Locally known holders, for lists and dashboards only: what this voter has accepted. */
+  /** Scopes in memory, for lists and dashboards only: what this voter has accepted. */
   *known(): Iterable<readonly [scope: string, register: Register]> {
-    for (const entry of this.entries.values()) yield [entry.scope, entry.register];
-  }
-
-  private flushed(register: Register): boolean {
-    return register.write <= this.flushedBatch;
-  }
-
-  private watch(entry: Entry): void {
-    entry.watchAt = firstOverAt(entry.register);
-    const free = entry.register.state.holders.length === 0;
-    if (free !== entry.free) {
-      entry.free = free;
-      if (free) this.freeEntries.set(entry.scope, entry);
-      else this.freeEntries.delete(entry.scope);
-    }
-    this.arm(entry);
-    if (free && this.freeEntries.size > FREE_SCOPES_MAX) this.forgetSome();
-  }
-
-  /** Moves the entry's timer only to an earlier time; a timer that fires too early is put off then. */
-  private arm(entry: Entry): void {
-    const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
-    if (at !== NEVER && (entry.slot < 0 || at < entry.at)) this.timers.set(entry, at);
-  }
-
-  /** G2: free scopes leave memory, those that were not used lately first. */
-  private forgetSome(): void {
-    if (this.beyondHorizon.length > 0) return;
-    for (let looks = 0; looks < 4 && this.freeEntries.size > FREE_SCOPES_MAX; looks++) {
-      const next = this.freeEntries.values().next();
-      if (next.done === true) return;
-      const entry = next.value;
-      this.freeEntries.delete(entry.scope);
-      if (entry.touched || !this.mayForget(entry)) {
-        entry.touched = false;
-        this.freeEntries.set(entry.scope, entry);
-      } else this.forget(entry);
-    }
-  }
-
-  private mayForget(entry: Entry): boolean {
-    if (entry.proposer !== undefined && !entry.proposer.idle) return false;
-    return this.rules.mayForget(entry.register, this.flushed(entry.register), this.floor);
-  }
-
-  private forget(entry: Entry): void {
-    this.freeEntries.delete(entry.scope);
-    this.entries.delete(entry.scope);
-    this.timers.delete(entry);
+    for (const { scope, register } of this.memory.all()) yield [scope, register];
   }
 
   /** Forgets all free scopes that it may (memory pressure, and the simulator). @returns how many. */
   forgetFree(): number {
-    if (this.beyondHorizon.length > 0) return 0;
-    const before = this.entries.size;
-    for (const entry of [...this.freeEntries.values()]) if (this.mayForget(entry)) this.forget(entry);
-    return before - this.entries.size;
+    return this.memory.forgetFree();
+  }
+
+  private flushed(register: Register): boolean {
+    return register.write <= this.flushedBatch;
   }
 
   // --- the acceptor's side ---
@@ -240,7 +157,7 @@ export class Voter implements ProposerHost {
         return;
     }
     // The rest are answers to a proposer of this peer. Without one, they are late.
-    const entry = this.entries.get(message.scope);
+    const entry = this.memory.peek(message.scope);
     const proposer = entry?.proposer;
     if (entry === undefined || proposer === undefined) return;
     entry.touched = true;
@@ -261,12 +178,12 @@ export class Voter implements ProposerHost {
         proposer.onReport(this, from, message);
         break;
     }
-    this.arm(entry);
+    this.memory.arm(entry);
   }
 
   private onPrepare(from: number, message: Prepare): void {
     const { scope, ballot } = message;
-    const { register } = this.entry(scope);
+    const { register } = this.memory.get(scope);
     const row = rowOfPrepare(register, message, this.horizon);
     if (row === 'B') this.raiseHorizon(from, message);
     else if (row === 'A') this.port.send(from, { ...nackOf(register, ballot), scope });
@@ -280,7 +197,7 @@ export class Voter implements ProposerHost {
 
   private onAccept(from: number, message: Accept): void {
     const { scope, ballot, seq } = message;
-    const entry = this.entry(scope);
+    const entry = this.memory.get(scope);
     const { register } = entry;
     const row = rowOfAccept(register, message, this.horizon);
     if (row === 'D') {
@@ -308,7 +225,7 @@ export class Voter implements ProposerHost {
           entry.holds++;
           entry.heldMs += this.now - noted[i]!;
         }
-        this.watch(entry);
+        this.memory.watch(entry);
       }
     }
     const answer: VoteMessage = { kind: 'accepted', scope, ballot, seq };
@@ -317,7 +234,7 @@ export class Voter implements ProposerHost {
   }
 
   private onAsk(from: number, message: Ask): void {
-    const { register } = this.entry(message.scope);
+    const { register } = this.memory.get(message.scope);
     this.port.send(from, reportOf(message, register, this.flushed(register), this.now));
   }
 
@@ -378,14 +295,9 @@ export class Voter implements ProposerHost {
 
   /** Proposes a command, or tells the task's sender why not. */
   submit(scope: string, task: Task): void {
-    const entry = this.entry(scope);
-    this.proposerOf(entry).submit(this, task);
-    this.arm(entry);
-  }
-
-  private proposerOf(entry: Entry): Proposer {
-    entry.proposer ??= new Proposer(entry.scope);
-    return entry.proposer;
+    const entry = this.memory.get(scope);
+    this.memory.proposerOf(entry).submit(this, task);
+    this.memory.arm(entry);
   }
 
   send(to: number, message: VoteMessage): void {
@@ -394,7 +306,7 @@ export class Voter implements ProposerHost {
 
   settle(scope: string, task: Task, settlement: Settlement): void {
     if (settlement.kind === 'decided' && task.command.kind === 'acquire') {
-      const entry = this.entry(scope);
+      const entry = this.memory.get(scope);
       const { kind } = settlement.outcome;
       if (kind === 'busy' || kind === 'granted') entry.acquires++;
       if (kind === 'busy') entry.conflicts++;
@@ -403,16 +315,16 @@ export class Voter implements ProposerHost {
   }
 
   aged(scope: string, waitMs: number): void {
-    const entry = this.entry(scope);
+    const entry = this.memory.get(scope);
     if (entry.register.state.holders.length === 0) return;
     entry.watchAt = this.now + waitMs;
-    this.arm(entry);
+    this.memory.arm(entry);
   }
 
   /** What an answer tells of the scope besides the outcome. */
   view(scope: string, settlement: Settlement & { kind: 'decided' }): View {
     const { outcome, state } = settlement;
-    const entry = this.entry(scope);
+    const entry = this.memory.get(scope);
     const contention: Contention = {
       acquires: entry.acquires,
       conflicts: entry.conflicts,
@@ -447,14 +359,10 @@ export class Voter implements ProposerHost {
 
   /** Does what is due. */
   wake(): void {
-    for (;;) {
-      const entry = this.timers.pop(this.now);
-      if (entry === undefined) return;
+    this.memory.wake((entry) => {
       if ((entry.proposer?.wakeAt ?? NEVER) <= this.now) entry.proposer!.wake(this);
       if (entry.watchAt <= this.now) this.lookAtLeases(entry);
-      const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
-      if (this.entries.get(entry.scope) === entry) this.timers.set(entry, at);
-    }
+    });
   }
 
   /** T3: the home acts at once on a lease that ran out, the i-th in line i steps later. */
@@ -466,6 +374,6 @@ export class Voter implements ProposerHost {
       return;
     }
     entry.watchAt = this.now + LINE_STEP_MS;
-    this.proposerOf(entry).checkExpiry(this);
+    this.memory.proposerOf(entry).checkExpiry(this);
   }
 }
