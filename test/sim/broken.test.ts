@@ -15,6 +15,7 @@ const AT_LEAST = 12;
 
 const CHECKERS = [
   'chain-broken',
+  'granted-again',
   'no-progress',
   'not-definite',
   'one-writer',

@@ -4,7 +4,8 @@
  * between the request and the answer.
  *
  * Checks: stamp-content (a stamp has one content), promise-fell (no voter accepts below what it ever promised,
- * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow).
+ * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow),
+ * one-writer, granted-again (a lock id that ended never holds again).
  */
 import { findRetired, type LockState, RETIRED_RING } from '../../src/lock/state.ts';
 import { type Ballot, compareBallots, compareStamps } from '../../src/vote/ballot.ts';
@@ -30,6 +31,8 @@ interface ScopeRecord {
   readonly ballots: Map<string, Votes>;
   readonly promised: (Ballot | undefined)[];
   readonly chain: Link[];
+  /** Every lock id that was ever chosen as retired. */
+  readonly ended: Set<string>;
 }
 
 export function keyOf(ballot: Ballot): string {
@@ -51,7 +54,7 @@ export class Chains {
   private record(scope: string): ScopeRecord {
     let record = this.scopes.get(scope);
     if (record === undefined) {
-      record = { ballots: new Map(), promised: [], chain: [] };
+      record = { ballots: new Map(), promised: [], chain: [], ended: new Set() };
       this.scopes.set(scope, record);
     }
     return record;
@@ -141,6 +144,13 @@ export class Chains {
     }
     if (link.state.holders.length > 1)
       throw new Violation('one-writer', `${scope}: ${link.state.holders.length} holders chosen`);
+    const again = link.state.holders.find((grant) => record.ended.has(grant.lockId));
+    if (again !== undefined) throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
+    for (const { lockId } of link.state.retired.slice(
+      (last?.state.retirements ?? 0) - link.state.retirements,
+    )) {
+      record.ended.add(lockId);
+    }
     record.chain.push(link);
     this.journal.note('chosen', link.version, link.state.token, () => {
       const { token, retirements, holders } = link.state;

@@ -57,8 +57,9 @@ export class Client {
   }
 
   private rest(): void {
-    const { random } = this.world;
-    this.later(random.chance(0.5) ? random.between(0, 20) : random.between(0, 400), () => this.next());
+    const { random, options } = this.world;
+    if (options.hasty) this.later(random.between(0, 5), () => this.next());
+    else this.later(random.chance(0.5) ? random.between(0, 20) : random.between(0, 400), () => this.next());
   }
 
   private status(scope: string): void {
@@ -192,7 +193,8 @@ export class Client {
     const lasting = held.leaseMs === 0 ? 1_000 : held.leaseMs;
     const pause = held.leaseMs !== 0 && random.chance(options.clientPause) ? random.between(0.5, 3) : 0;
     if (pause > 0) journal.note('hold pause', this.index, 0, () => this.name);
-    this.later(lasting * (random.between(0, 0.6) + pause), () => {
+    const share = options.hasty && pause === 0 ? random.between(0, 0.02) : random.between(0, 0.6) + pause;
+    this.later(lasting * share, () => {
       if (held.belief.until <= this.world.time.now) {
         journal.note('lapsed', this.index, 0, () => `${this.name} ${held.belief.lockId}`);
         this.rest(); // a lapse is final

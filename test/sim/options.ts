@@ -34,6 +34,8 @@ export interface Options {
   readonly clientPause: number;
   /** Chance that an answer to a client is lost. */
   readonly lostReply: number;
+  /** Whether clients hold for moments only, so that lock ids retire by the hundred. */
+  readonly hasty: boolean;
   /** Whether frames go through the codecs of the wire. */
   readonly wire: boolean;
 }
@@ -43,8 +45,9 @@ export function draw(seed: number): Options {
   const random = new Random(seed * 2 + 1);
   const some = (p: number, low: number, high: number) => (random.chance(p) ? random.between(low, high) : 0);
   const voters = random.pick([3, 3, 3, 3, 3, 4, 5, 5, 5, 10]);
+  const hasty = random.chance(0.06);
   const minLeaseMs = random.pick([150, 300, 700]);
-  return {
+  const options: Options = {
     seed,
     voters,
     scopes: random.pick([1, 1, 2, 3]),
@@ -69,6 +72,30 @@ export function draw(seed: number): Options {
     clientCrash: some(0.6, 0, 0.25),
     clientPause: some(0.6, 0, 0.25),
     lostReply: some(0.7, 0, 0.2),
+    hasty,
     wire: random.chance(0.2),
   };
+  return hasty ? { ...options, ...HASTY } : options;
 }
+
+/** Little goes wrong but stragglers, so that hundreds of lock ids end while one is on its way. */
+const HASTY: Partial<Options> = {
+  voters: 3,
+  scopes: 1,
+  clients: 6,
+  stormMs: 6_000,
+  delayMs: 0.2,
+  flushMs: 0.2,
+  drop: 0,
+  straggle: 0.01,
+  crashEveryMs: 0,
+  pauseEveryMs: 0,
+  cutEveryMs: 0,
+  slowDiskEveryMs: 0,
+  wipeEveryMs: 0,
+  minLeaseMs: 150,
+  maxLeaseMs: 150,
+  clientCrash: 0,
+  clientPause: 0,
+  lostReply: 0.001,
+};

@@ -81,6 +81,12 @@ export const BROKEN: Record<string, Rules> = {
         ? decide({ ...state, retired: [] }, command, leaseId)
         : decide(state, command, leaseId),
   },
+  /** L4: an acquire from before the ring's memory is taken as new. */
+  'stale-granted': {
+    ...REAL,
+    decide: (state, command, leaseId) =>
+      decide(state, command.kind === 'acquire' ? { ...command, seen: state.retirements } : command, leaseId),
+  },
   /** L1: a second writer is let in. */
   'two-writers': {
     ...REAL,
