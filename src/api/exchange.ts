@@ -1,0 +1,84 @@
+/**
+ * Requests that are under way, from their head until their answer was handed to the system or their connection
+ * is gone.
+ * Always true: `open` counts exactly those. A connection may carry several at once (pipelining), and only its own
+ * close event tells that all of them are lost: those that wait behind the first never hear of it otherwise.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+export class Exchange {
+  readonly response: ServerResponse;
+  private controller: AbortController | undefined;
+  private isLost = false;
+
+  constructor(response: ServerResponse) {
+    this.response = response;
+  }
+
+  /** Whether the client went away before its answer was handed over. */
+  get lost(): boolean {
+    return this.isLost;
+  }
+
+  /** Aborted when the client goes away before its answer was handed over. */
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.isLost) this.controller.abort();
+    return this.controller.signal;
+  }
+
+  lose(): void {
+    this.isLost = true;
+    this.controller?.abort();
+  }
+}
+
+export class Exchanges {
+  private readonly all = new Set<Exchange>();
+  private readonly sockets = new WeakMap<Socket, Set<Exchange>>();
+  private draining = false;
+  private readonly waiting: (() => void)[] = [];
+
+  /** How many requests are under way. */
+  get open(): number {
+    return this.all.size;
+  }
+
+  begin({ socket }: IncomingMessage, response: ServerResponse): Exchange {
+    const exchange = new Exchange(response);
+    const those = this.sockets.get(socket) ?? this.watch(socket);
+    those.add(exchange);
+    this.all.add(exchange);
+    if (this.draining) response.shouldKeepAlive = false;
+    response.once('finish', () => {
+      those.delete(exchange);
+      this.end(exchange);
+    });
+    return exchange;
+  }
+
+  /** Lets each connection end with its next answer. @returns resolves once nothing is under way. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    for (const { response } of this.all) response.shouldKeepAlive = false;
+    if (this.all.size > 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  private watch(socket: Socket): Set<Exchange> {
+    const those = new Set<Exchange>();
+    this.sockets.set(socket, those);
+    socket.once('close', () => {
+      for (const exchange of those) {
+        exchange.lose();
+        this.end(exchange);
+      }
+    });
+    return those;
+  }
+
+  private end(exchange: Exchange): void {
+    this.all.delete(exchange);
+    if (this.all.size === 0) for (const tell of this.waiting.splice(0)) tell();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The routes of the HTTP door, each with its schemas; what they do stands in the files that they call.
+ * Always true: a route authorizes before it acts, and counts what it answered.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { healthAnswer, listAnswer, lockAnswer, peersAnswer, problem, status } from './answers.ts';
+import { documentOf } from './document.ts';
+import type { Door } from './door.ts';
+import { health, readiness } from './health.ts';
+import { lockAction, statusOf } from './lock.ts';
+import { listLocks } from './locks.ts';
+import type { Metrics } from './metrics.ts';
+import { listPeers } from './peers.ts';
+import { listQuery, lockRequest, scopePath } from './schemas.ts';
+
+type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const failures = {
+  default: { description: 'A refusal', content: { 'application/problem+json': { schema: problem } } },
+};
+
+export function addRoutes(app: App, door: Door, metrics: Metrics): void {
+  const { guard, peer } = door;
+
+  app.post(
+    '/api/v1.0/lock',
+    {
+      schema: {
+        summary: 'Lock, unlock, extend, or ask',
+        body: lockRequest,
+        response: { 200: lockAnswer, ...failures },
+      },
+    },
+    async ({ body, identity, headers, exchange }) => {
+      const answer = await lockAction(door, body, { identity, headers, exchange });
+      metrics.count(body.action, 'ok');
+      return answer;
+    },
+  );
+
+  app.get(
+    '/api/v1.0/locks',
+    {
+      config: { action: 'list' },
+      schema: {
+        summary: "Held scopes, from this peer's memory",
+        querystring: listQuery,
+        response: { 200: listAnswer, ...failures },
+      },
+    },
+    async ({ query, identity }) => {
+      guard.authorize(identity, 'list', null);
+      const answer = await listLocks(peer, query, Date.now());
+      metrics.count('list', 'ok');
+      return answer;
+    },
+  );
+
+  app.get(
+    '/api/v1.0/locks/:scope',
+    {
+      config: { action: 'status' },
+      schema: { summary: 'One scope, by a vote', params: scopePath, response: { 200: status, ...failures } },
+    },
+    async ({ params: { scope }, identity }) => {
+      guard.authorize(identity, 'status', scope);
+      const answer = await statusOf(door, scope);
+      metrics.count('status', 'ok');
+      return answer;
+    },
+  );
+
+  app.get(
+    '/api/v1.0/peers',
+    {
+      config: { action: 'peers' },
+      schema: { summary: 'The mesh', response: { 200: peersAnswer, ...failures } },
+    },
+    async ({ identity }) => {
+      guard.authorize(identity, 'peers', null);
+      return listPeers(peer);
+    },
+  );
+
+  app.get(
+    '/healthz',
+    {
+      config: { action: 'health' },
+      schema: { summary: 'Whether this process works', response: { 200: healthAnswer, ...failures } },
+    },
+    async ({ identity }) => {
+      guard.authorize(identity, 'health', null);
+      return health(peer);
+    },
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { action: 'health' },
+      schema: { summary: 'Whether a quorum works', response: { 200: healthAnswer, ...failures } },
+    },
+    async ({ identity }) => {
+      guard.authorize(identity, 'health', null);
+      return readiness(peer);
+    },
+  );
+
+  app.get(
+    '/metrics',
+    { config: { action: 'metrics' }, schema: { hide: true } },
+    async ({ identity }, reply) => {
+      guard.authorize(identity, 'metrics', null);
+      reply.header('content-type', metrics.registry.contentType);
+      return metrics.registry.metrics();
+    },
+  );
+
+  let document: string | undefined;
+  app.get(
+    '/openapi.json',
+    { config: { action: 'document' }, schema: { hide: true } },
+    async ({ identity }, reply) => {
+      guard.authorize(identity, 'document', null);
+      document ??= documentOf(app as unknown as FastifyInstance);
+      reply.header('content-type', 'application/json; charset=utf-8');
+      return document;
+    },
+  );
+}

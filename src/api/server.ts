@@ -1,0 +1,141 @@
+/**
+ * The HTTP door of one peer: what stands in front of its routes and behind them.
+ * Always true: every request passes the guard first; every error leaves as a problem; an answer is what typed
+ * code built, written with JSON.stringify once; a client that sends slowly or not at all is cut off.
+ */
+import fastify, { type FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { RunningPeer } from '../mesh/types.ts';
+import { BODY_BYTES_MAX, emptyBody, readBodies } from './body.ts';
+import { describeRoutes } from './document.ts';
+import { type Door, holderMaker } from './door.ts';
+import { type Exchange, Exchanges } from './exchange.ts';
+import { fromZod, onClientError, sendProblem, toProblem } from './failures.ts';
+import { Guard, type Identity } from './guard.ts';
+import { type Figures, Metrics } from './metrics.ts';
+import { Problem } from './problems.ts';
+import { addRoutes } from './routes.ts';
+
+export interface ServerOptions {
+  readonly peer: RunningPeer;
+  readonly version: string;
+  /** The host that the peer listens on, and further names under which clients may call it. */
+  readonly host: string;
+  readonly names?: readonly string[];
+  /** How long a request may take, from its body to its answer. Default 5 s. */
+  readonly requestMs?: number;
+  /** How long a client may take to send its headers, and all of its request. Default 10 s and 20 s. */
+  readonly headersMs?: number;
+  readonly receiveMs?: number;
+  readonly figures?: () => Figures;
+  /** Told of errors that nobody planned for. */
+  readonly bug?: (error: unknown) => void;
+}
+
+export interface Server {
+  readonly app: FastifyInstance;
+  readonly guard: Guard;
+  /**
+   * Answers what is under way and ends each connection with its next answer.
+   * @returns resolves once nothing is under way; the caller stops the listening before.
+   */
+  drain(): Promise<void>;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    exchange: Exchange;
+    identity: Identity;
+  }
+  interface FastifyContextConfig {
+    /** What the route does, for the figures; the lock route tells by its body. */
+    action?: string;
+  }
+}
+
+const SCOPE_PATH_MAX = 3 * 512;
+
+export async function buildServer(options: ServerOptions): Promise<Server> {
+  const { peer, bug = () => undefined } = options;
+  const guard = new Guard(options.host, options.names);
+  const exchanges = new Exchanges();
+  const metrics = new Metrics(peer, options.version, options.figures);
+  const door: Door = {
+    peer,
+    guard,
+    requestMs: options.requestMs ?? 5_000,
+    makeHolder: holderMaker(peer.name),
+  };
+
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: options.receiveMs ?? 20_000,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: SCOPE_PATH_MAX },
+    http: { headersTimeout: options.headersMs ?? 10_000, connectionsCheckingInterval: 1_000 },
+    clientErrorHandler: onClientError,
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, toProblem(error, bug)),
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.decorateRequest('exchange');
+  app.decorateRequest('identity');
+  readBodies(app);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => {
+    const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+    return (data) => {
+      if (data === null || data === undefined) return { error: emptyBody() };
+      const result = schema.safeParse(data);
+      return result.success ? { value: result.data } : { error: fromZod(result.error, known) };
+    };
+  });
+
+  app.addHook('onRequest', (request, reply, next) => {
+    request.exchange = exchanges.begin(request.raw, reply.raw);
+    reply.header('cache-control', 'no-store');
+    try {
+      request.identity = guard.admit(request.headers);
+    } catch (error) {
+      next(error as Error);
+      return;
+    }
+    next();
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error, bug);
+    const body = request.body as { action?: unknown } | null | undefined;
+    const action =
+      request.routeOptions.config?.action ?? (problem.code === 'invalid_request' ? 'invalid' : body?.action);
+    metrics.count(typeof action === 'string' ? action : 'other', problem.code);
+    return sendProblem(reply, problem);
+  });
+
+  const routes: { pattern: RegExp; method: string }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    const pattern = new RegExp(`^${url.replace(/:[a-z]+/g, '[^/]+').replaceAll('.', '\\.')}$`);
+    for (const one of [method].flat()) routes.push({ pattern, method: one });
+  });
+  app.setNotFoundHandler((request) => {
+    const path = request.url.split('?', 1)[0]!;
+    const methods = routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+    if (methods.length === 0)
+      throw new Problem('unknown_route', `${path.slice(0, 200)} is no address of this peer.`);
+    const allow = methods.join(', ');
+    throw new Problem('method_not_allowed', `${request.method} does not work here; ${allow} does.`, {
+      allow,
+    });
+  });
+
+  await describeRoutes(app as unknown as FastifyInstance, options.version);
+  addRoutes(app, door, metrics);
+
+  return {
+    app: app as unknown as FastifyInstance,
+    guard,
+    drain: () => exchanges.drain(),
+  };
+}
