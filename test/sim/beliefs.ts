@@ -3,7 +3,8 @@
  *
  * Checks: two-holders (no two holders of a scope believe at the same moment), token-order (a later belief has a
  * larger token), unfit-answer (linearizability: an answer fits a state chosen between request and answer), and
- * not-definite (a lock id whose client was told "certainly not" is never granted).
+ * not-definite (a lock id whose client was told "certainly not" is never granted after that, nor before if it was
+ * asked for only once).
  */
 import type { LockId } from '../../src/lock/state.ts';
 import { findGrant, findRetired, type LockState } from '../../src/lock/state.ts';
@@ -23,7 +24,7 @@ export interface Belief {
 export class Beliefs {
   private readonly current = new Map<string, Belief[]>();
   private readonly highest = new Map<string, number>();
-  private readonly refused = new Map<string, string>();
+  private readonly refused = new Map<string, { readonly why: string; readonly since: number }>();
   private readonly chains: Chains;
   private readonly journal: Journal;
   private readonly clock: () => number;
@@ -61,8 +62,9 @@ export class Beliefs {
   }
 
   /** A client was told that nothing of this lock id happened or ever will. */
-  certainlyNot(scope: string, lockId: LockId, why: string): void {
-    this.refused.set(`${scope} ${lockId}`, why);
+  certainlyNot(scope: string, lockId: LockId, why: string, first: boolean): void {
+    // An earlier attempt may have been granted, expired and forgotten by the ring before the last one was refused.
+    this.refused.set(`${scope} ${lockId}`, { why, since: first ? -1 : this.clock() });
   }
 
   /** An answer was made by a gateway for a request that reached it at `since`. */
@@ -88,11 +90,12 @@ export class Beliefs {
   /** At the end: what was refused for certain was never granted. */
   finish(scopes: readonly string[]): void {
     for (const scope of scopes) {
-      for (const { state } of this.chains.chain(scope)) {
+      for (const { state, at } of this.chains.chain(scope)) {
         for (const grant of state.holders) {
-          const why = this.refused.get(`${scope} ${grant.lockId}`);
-          if (why !== undefined)
-            throw new Violation('not-definite', `${scope}: ${grant.lockId} was refused (${why}) and granted`);
+          const refusal = this.refused.get(`${scope} ${grant.lockId}`);
+          if (refusal === undefined || at <= refusal.since) continue;
+          const { why } = refusal;
+          throw new Violation('not-definite', `${scope}: ${grant.lockId} was refused (${why}) and granted`);
         }
       }
     }

@@ -5,7 +5,8 @@
  *
  * Checks: stamp-content (a stamp has one content), promise-fell (no voter accepts below what it ever promised,
  * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow),
- * one-writer, granted-again (a lock id that ended never holds again).
+ * one-writer, granted-again (a lock id that ended does not hold again, unless its client still asks for it after
+ * the ring forgot it).
  */
 import { findRetired, type LockState, RETIRED_RING } from '../../src/lock/state.ts';
 import { type Ballot, compareBallots, compareStamps } from '../../src/vote/ballot.ts';
@@ -45,7 +46,10 @@ export class Chains {
   private readonly journal: Journal;
   private readonly clock: () => number;
 
-  constructor(voters: number, journal: Journal, clock: () => number) {
+  private readonly wanted: (lockId: string) => boolean;
+
+  constructor(voters: number, journal: Journal, clock: () => number, wanted: (lockId: string) => boolean) {
+    this.wanted = wanted;
     this.voters = voters;
     this.journal = journal;
     this.clock = clock;
@@ -144,8 +148,11 @@ export class Chains {
     }
     if (link.state.holders.length > 1)
       throw new Violation('one-writer', `${scope}: ${link.state.holders.length} holders chosen`);
-    const again = link.state.holders.find((grant) => record.ended.has(grant.lockId));
-    if (again !== undefined) throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
+    const again = link.state.holders.find(
+      ({ lockId }) => record.ended.has(lockId) && !last?.state.holders.some((held) => held.lockId === lockId),
+    );
+    if (again !== undefined && !this.wanted(again.lockId))
+      throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
     for (const { lockId } of link.state.retired.slice(
       (last?.state.retirements ?? 0) - link.state.retirements,
     )) {

@@ -112,6 +112,7 @@ export class Client {
       ? 0
       : Math.round(random.between(options.minLeaseMs, options.maxLeaseMs));
     const holder = this.name;
+    this.world.wanted.add(lockId);
     this.call(
       (attempt) => ({
         op: 'acquire',
@@ -126,6 +127,7 @@ export class Client {
       }),
       leaseMs === 0 ? 1_000 : 5, // what never expires must not be left to chance
       (reply, first, last) => {
+        this.world.wanted.delete(lockId);
         if (reply?.kind === 'decided') {
           const { outcome } = reply;
           journal.note(`told ${outcome.kind}`, this.index, 0, () => `${holder} ${scope} ${lockId}`);
@@ -139,10 +141,10 @@ export class Client {
             else this.claim(scope, outcome.grant, leaseMs);
             return;
           }
-          if (outcome.kind === 'busy') beliefs.certainlyNot(scope, lockId, 'busy');
+          if (outcome.kind === 'busy') beliefs.certainlyNot(scope, lockId, 'busy', first === last);
         } else if (reply?.kind === 'no_quorum') {
           journal.note('told no_quorum', this.index, 0, () => `${holder} ${scope} ${lockId}`);
-          beliefs.certainlyNot(scope, lockId, 'no_quorum');
+          beliefs.certainlyNot(scope, lockId, 'no_quorum', first === last);
         } else {
           journal.note('told nothing', this.index, 0, () => `${holder} ${scope} ${lockId}`);
           this.generation++; // the lock may be held under the old name for a while

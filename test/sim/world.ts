@@ -30,6 +30,8 @@ export class World {
   readonly journal: Journal;
   readonly chains: Chains;
   readonly beliefs: Beliefs;
+  /** Lock ids whose clients still ask for them. */
+  readonly wanted = new Set<string>();
   readonly names: readonly string[];
   readonly scopes: readonly string[];
   private readonly machines: Machine[] = [];
@@ -43,7 +45,12 @@ export class World {
     this.rules = rules;
     this.random = new Random(options.seed);
     this.journal = new Journal(() => this.time.now, print);
-    this.chains = new Chains(options.voters, this.journal, () => this.time.now);
+    this.chains = new Chains(
+      options.voters,
+      this.journal,
+      () => this.time.now,
+      (lockId) => this.wanted.has(lockId),
+    );
     this.beliefs = new Beliefs(this.chains, this.journal, () => this.time.now);
     this.names = Array.from({ length: options.voters }, (_, i) => `p${i}`);
     this.scopes = Array.from({ length: options.scopes }, (_, i) => `s${i}`);
