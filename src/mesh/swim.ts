@@ -15,7 +15,14 @@
  * With no loss, a death without a sound among n members is known to all as such within 2n periods and the suspicion
  * time; the first suspicion comes after two periods on average.
  */
-import { decodeGossip, encodeGossip, type Gossip, type GossipPayload, type Rumour } from './gossip.ts';
+import {
+  decodeGossip,
+  encodeGossip,
+  type Gossip,
+  type GossipPayload,
+  INCARNATION_MAX,
+  type Rumour,
+} from './gossip.ts';
 import { isGood, rumourOf, viewOf } from './member.ts';
 import { type LivenessChange, Members } from './members.ts';
 import { Pings } from './pings.ts';
@@ -78,7 +85,7 @@ export class Swim {
   linkUp(now: number, name: string, address: string, incarnation: number): void {
     const member = this.table.link(now, name, true);
     if (member === undefined) return;
-    this.hear(now, { name, address, state: 'alive', incarnation });
+    this.hear(now, { name, address, state: 'alive', incarnation: Math.min(incarnation, INCARNATION_MAX) });
     this.tellEverything(name);
     this.pings.stop(name);
     this.pings.start(now, member);
@@ -154,7 +161,7 @@ export class Swim {
       if (news) this.self = { ...this.self, incarnation };
     } else if (!news) {
       this.post(from, { kind: 'news', seq: 0, rumours: [this.self] });
-    } else {
+    } else if (incarnation < INCARNATION_MAX) {
       this.self = { ...this.self, incarnation: incarnation + 1 };
       this.tellAll(this.self);
     }

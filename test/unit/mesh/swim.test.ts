@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { INCARNATION_MAX } from '../../../src/mesh/gossip.ts';
 import { Swim } from '../../../src/mesh/swim.ts';
 import {
   FORGET_MS,
@@ -371,6 +372,15 @@ describe('oddities', () => {
     swim.receive(6_000, 'p1', [4, 0, [['p0', '', 0, 5_000]]]);
     expect(swim.incarnation).toBe(5_000);
     expect(swim.takeMessages()).toEqual([]);
+  });
+
+  test('no incarnation grows beyond what others can read', () => {
+    const net = mesh(3, 1);
+    const { swim } = net.node('p0');
+    swim.linkUp(6_000, 'p2', 'host:p2', Number.MAX_SAFE_INTEGER);
+    swim.receive(6_000, 'p1', [4, 0, [['p0', '', 2, INCARNATION_MAX]]]);
+    expect(swim.incarnation).toBeLessThanOrEqual(INCARNATION_MAX);
+    for (const { payload } of swim.takeMessages()) net.node('p1').swim.receive(6_000, 'p0', payload);
   });
 
   test('an ack of somebody who was not asked proves nothing', () => {
