@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import type { LockId } from '../lock/state.ts';
-import type { RunningPeer } from '../mesh/types.ts';
+import type { RunningPeer, Standing } from '../mesh/types.ts';
 import type { ClientReply, ClientRequest } from '../peer/request.ts';
 import type { Exchange } from './exchange.ts';
 import type { Guard } from './guard.ts';
@@ -37,8 +37,9 @@ export async function ask(door: Door, request: ClientRequest, exchange?: Exchang
   const { peer, requestMs } = door;
   if (peer.standing.kind === 'forming') throw forming(peer.standing.missing, request.scope);
   const options = { timeoutMs: requestMs, ...(exchange === undefined ? {} : { signal: exchange.signal }) };
+  let reply: ClientReply;
   try {
-    return await peer.request(request, options);
+    reply = await peer.request(request, options);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Problem('outcome_unknown', `This peer could not see the request through: ${why}.`, {
@@ -46,6 +47,17 @@ export async function ask(door: Door, request: ClientRequest, exchange?: Exchang
       retryAfterS: 1,
     });
   }
+  const { standing } = peer;
+  if (reply.kind === 'no_quorum' && standing.kind === 'refused') {
+    const detail = `This peer could not forward the request; nothing happened. ${refusedText(standing)}`;
+    throw new Problem('no_quorum', detail, { scope: request.scope });
+  }
+  return reply;
+}
+
+/** Why a peer does not vote, ending in what mends it. */
+export function refusedText({ reason, mend }: Standing & { readonly kind: 'refused' }): string {
+  return reason.includes(mend) ? reason : `${reason} To mend it: ${mend}`;
 }
 
 export function forming(missing: readonly string[], scope?: string): Problem {

@@ -5,6 +5,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { BODY_BYTES_MAX, otherType } from './body.ts';
@@ -85,7 +86,11 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Socket): voi
     socket.destroy();
     return;
   }
-  const problem = badHttp(error.code);
+  endWith(socket, badHttp(error.code));
+}
+
+/** Answers on the bare socket, and ends it. */
+export function endWith(socket: Duplex, problem: Problem): void {
   const body = JSON.stringify(problemBody(problem));
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
@@ -93,6 +98,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Socket): voi
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];
+  socket.on('error', () => undefined);
   // Not end(): what keeps sending garbage is not waited for.
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }

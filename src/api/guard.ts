@@ -71,6 +71,12 @@ export class Guard {
     return ANONYMOUS;
   }
 
+  /** Lets a link of another peer in, or throws `forbidden`: peers are no browsers, and have no Origin. */
+  admitLink({ host, origin }: Credentials): void {
+    // They may know this peer by names that it does not know itself; a forged name comes with a foreign Origin.
+    if (origin !== undefined) this.admit({ host, origin });
+  }
+
   /**
    * Decides whether somebody may do this to that scope; throws `forbidden` if not.
    * @param scope null for what is about no scope in particular.

@@ -4,7 +4,7 @@
  */
 import type { RunningPeer } from '../mesh/types.ts';
 import type { HealthAnswer } from './answers.ts';
-import { forming } from './door.ts';
+import { forming, refusedText } from './door.ts';
 import { Problem } from './problems.ts';
 
 export function health(peer: RunningPeer): HealthAnswer {
@@ -20,7 +20,7 @@ export function readiness(peer: RunningPeer): HealthAnswer {
   const { standing, name } = peer;
   if (standing.kind === 'forming') throw forming(standing.missing);
   if (standing.kind === 'refused') {
-    throw new Problem('no_quorum', `${name} does not vote: ${standing.reason} To mend it: ${standing.mend}`);
+    throw new Problem('no_quorum', refusedText(standing));
   }
   if (!peer.hasQuorum) {
     const missing = peer

@@ -3,6 +3,8 @@
  * Always true: every request passes the guard first; every error leaves as a problem; an answer is what typed
  * code built, written with JSON.stringify once; a client that sends slowly or not at all is cut off.
  */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -11,7 +13,7 @@ import { BODY_BYTES_MAX, emptyBody, readBodies } from './body.ts';
 import { describeRoutes } from './document.ts';
 import { type Door, holderMaker } from './door.ts';
 import { type Exchange, Exchanges } from './exchange.ts';
-import { fromZod, onClientError, sendProblem, toProblem } from './failures.ts';
+import { endWith, fromZod, onClientError, sendProblem, toProblem } from './failures.ts';
 import { Guard, type Identity } from './guard.ts';
 import { type Figures, Metrics } from './metrics.ts';
 import { Problem } from './problems.ts';
@@ -36,6 +38,8 @@ export interface ServerOptions {
 export interface Server {
   readonly app: FastifyInstance;
   readonly guard: Guard;
+  /** For `upgrade` events: whether the link may go on; if not, the socket was answered and ended. */
+  admitLink(request: IncomingMessage, socket: Duplex): boolean;
   /**
    * Answers what is under way and ends each connection with its next answer.
    * @returns resolves once nothing is under way; the caller stops the listening before.
@@ -136,6 +140,15 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   return {
     app: app as unknown as FastifyInstance,
     guard,
+    admitLink: ({ headers }, socket) => {
+      try {
+        guard.admitLink(headers);
+        return true;
+      } catch (error) {
+        endWith(socket, toProblem(error, bug));
+        return false;
+      }
+    },
     drain: () => exchanges.drain(),
   };
 }

@@ -41,6 +41,20 @@ describe('without a quorum', () => {
     expect(await act('lock')).toMatchObject({ http: 200, status: 'locked' });
   });
 
+  test('a refused peer that knows nobody says why it is of no use', async () => {
+    const [peer] = mesh(3, () => false);
+    peer!.liveness(1, false);
+    peer!.liveness(2, false);
+    peer!.standing = { kind: 'refused', reason: 'p1 was wiped.', mend: 'quorate roster replace p1' };
+    at = await house({ peer: peer! });
+    expect(await act('lock')).toMatchObject({
+      code: 'no_quorum',
+      detail: expect.stringMatching(
+        /could not forward.*p1 was wiped\. To mend it: quorate roster replace p1/,
+      ),
+    });
+  });
+
   test('an accept that left may have happened', async () => {
     const [peer] = mesh(3, (_from, _to, { kind }) => kind !== 'accepted');
     at = await house({ peer: peer!, requestMs: 600 });
