@@ -26,7 +26,6 @@ export class WireError extends Error {
 export class UnknownKindError extends WireError {
   constructor(field: string, kind: number) {
     super(field, `kind ${kind} is unknown`);
-    this.name = 'UnknownKindError';
   }
 }
 

@@ -4,7 +4,7 @@
  * are only ever appended; decoding gives back what was encoded, a valid value, or a WireError. A kind that this
  * version does not know is undefined, and ignored.
  */
-import { flag, list, natural, text, upTo, WireError } from '../lock/plain.ts';
+import { flag, list, natural, text, UnknownKindError, WireError } from '../lock/plain.ts';
 import type { RosterHello } from '../peer/formation.ts';
 import type { Refusal, RefusalReason } from '../peer/refusal.ts';
 import type { Roster, RosterVoter } from '../peer/roster.ts';
@@ -181,7 +181,10 @@ function refusalFromWire(u: unknown): Refusal {
 }
 
 export function reasonFromWire(u: unknown): RefusalReason {
-  return REASONS[upTo(u, REASONS.length - 1, 'refusal.reason')]!;
+  const number = natural(u, 'refusal.reason');
+  const reason = REASONS[number];
+  if (reason === undefined) throw new UnknownKindError('refusal.reason', number);
+  return reason;
 }
 
 export function reasonToWire(reason: RefusalReason): number {

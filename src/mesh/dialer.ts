@@ -8,8 +8,8 @@ import { CLOSE_MS, DIAL_MS, PAYLOAD_BYTES_MAX, REDIAL_LEAST_MS, REDIAL_MOST_MS }
 
 export interface DialerHost {
   readonly random: () => number;
-  /** HOST:PORT, or undefined if nobody knows. */
-  addressOf(name: string): string | undefined;
+  /** HOST:PORT, as many as are known: they are dialed in turn, for one of them may be stale. */
+  addressesOf(name: string): readonly string[];
   opened(name: string, address: string, socket: WebSocket): void;
   failed(name: string, address: string, reason: string): void;
 }
@@ -41,6 +41,8 @@ export class Dialer {
   lost = 0;
   private readonly host: DialerHost;
   private attempts = 0;
+  /** Which address is dialed next. */
+  private turn = 0;
   private wanted = false;
   private timer: NodeJS.Timeout | undefined;
   private socket: WebSocket | undefined;
@@ -77,8 +79,9 @@ export class Dialer {
 
   private dial(): void {
     this.timer = undefined;
+    const addresses = this.host.addressesOf(this.name);
+    const address = addresses[this.turn++ % addresses.length];
     this.attempts++;
-    const address = this.host.addressOf(this.name);
     if (address === undefined) {
       this.wait();
       return;

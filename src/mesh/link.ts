@@ -5,7 +5,7 @@
  * A one-way cut leaves a socket open for ever, so each link pings, and is dropped when a pong is overdue.
  */
 import type { WebSocket } from 'ws';
-import { WireError } from '../lock/plain.ts';
+import { UnknownKindError, WireError } from '../lock/plain.ts';
 import type { Frame } from '../peer/messages.ts';
 import { frameFromWire, type Head, headFromWire, MESSAGES } from '../peer/wire.ts';
 import { pack, packFrame, unpack } from './codec.ts';
@@ -103,6 +103,10 @@ export class Link {
       else this.receiveControl(head, wire as readonly unknown[]);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      if (error instanceof UnknownKindError) {
+        counters.dropped++; // a newer peer says more than this one understands
+        return;
+      }
       this.end(REFUSED, error.message);
     }
   }

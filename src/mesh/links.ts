@@ -25,7 +25,7 @@ export interface LinksHost {
   stalled(): boolean;
   /** What this peer says of itself to the peer of that name. */
   helloTo(lost: number): Hello;
-  addressOf(name: string): string | undefined;
+  addressesOf(name: string): readonly string[];
   /** A link is up. Ending it here is fine. */
   up(link: Link): void;
   /** The peer says hello again, because something changed. */
@@ -116,7 +116,7 @@ export class Links {
 
   private readonly dialerHost: DialerHost = {
     random: () => this.host.random(),
-    addressOf: (name) => this.host.addressOf(name),
+    addressesOf: (name) => this.host.addressesOf(name),
     opened: (name, address, socket) => {
       const link = this.adopt(socket, name, address);
       link.sayHello(this.host.helloTo(this.dialers.get(name)?.lost ?? 0));

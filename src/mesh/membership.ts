@@ -4,6 +4,7 @@
  * a voter's place only while the roster has its identity and nothing speaks against it (M2); before that it is held,
  * a guest, or has none. All of a peer's word that is acted upon was durable there.
  */
+import { UnknownKindError, WireError } from '../lock/plain.ts';
 import type { FormationConfig, FormationOutput, RosterHello, Stored } from '../peer/formation.ts';
 import {
   type Counts,
@@ -102,8 +103,10 @@ export class Membership {
     return this.byPlace.get(place);
   }
 
-  addressOf(name: string): string | undefined {
-    return this.swim.addressOf(name) ?? this.config.addresses.get(name);
+  /** What the operator says, then what the gossip says. */
+  addressesOf(name: string): readonly string[] {
+    const said = new Set([this.config.addresses.get(name), this.swim.addressOf(name)]);
+    return [...said].filter((address) => address !== undefined && address !== '') as string[];
   }
 
   members(): readonly MemberView[] {
@@ -193,7 +196,8 @@ export class Membership {
     try {
       this.swim.receive(this.host.now(), name, payload);
     } catch (error) {
-      link.end(REFUSED, (error as Error).message);
+      if (!(error instanceof WireError)) throw error;
+      if (!(error instanceof UnknownKindError)) link.end(REFUSED, error.message);
       return;
     }
     this.pump();
@@ -226,7 +230,7 @@ export class Membership {
     const names = namesOf(roster);
     this.swim.enter(
       this.host.now(),
-      names.map((name) => [name, this.addressOf(name) ?? ''] as const),
+      names.map((name) => [name, this.addressesOf(name)[0] ?? ''] as const),
     );
     this.guests = names.length;
     this.host.counts(counts);

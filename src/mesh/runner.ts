@@ -121,7 +121,7 @@ export class Runner implements RunningPeer {
       },
       stalled: () => this.watch.check(),
       helloTo: (lost) => this.membership.helloTo(lost),
-      addressOf: (peer) => this.membership.addressOf(peer),
+      addressesOf: (peer) => this.membership.addressesOf(peer),
       up: (link) => this.attempt(() => this.membership.up(link)),
       again: (link) => this.attempt(() => this.membership.again(link)),
       down: (link, last) => this.attempt(() => this.membership.down(link, last)),

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { pack } from '../../src/mesh/codec.ts';
+import { pack, unpack } from '../../src/mesh/codec.ts';
 import { controlToWire, type Hello } from '../../src/mesh/control.ts';
 import { PAYLOAD_BYTES_MAX } from '../../src/mesh/limits.ts';
 import { frameToWire } from '../../src/peer/wire.ts';
@@ -140,6 +140,26 @@ describe('garbage on /mesh', () => {
     expect(Buffer.concat(answers).includes('orders/42')).toBe(false);
     socket.terminate();
     await undisturbed();
+  });
+
+  test('a late hello of an older start is asked a question, and proves nothing', async () => {
+    const p1 = mesh.peer('p1');
+    const p3 = mesh.peer('p3');
+    const { identity, boot, position } = p3.disk;
+    const older: Hello = { ...hello, name: 'p3', observer: false, identity, boot: boot - 2 ** 20, position };
+    const socket = new WebSocket(`ws://127.0.0.1:${p1.port}/mesh`);
+    const kinds: unknown[] = [];
+    socket.on('message', (data) => kinds.push((unpack(data as Buffer) as unknown[])[3]));
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(pack(controlToWire('', 0, { kind: 'hello', hello: older })));
+    await until('it is asked', () => kinds.includes(4));
+    expect(p3.standing).toEqual({ kind: 'voting' });
+    expect(stateOf(p1.runner.members(), 'p3')).toBe('alive');
+    socket.terminate();
+    await until('it is gone', () => p1.runner.linkCount === 2);
+    expect(stateOf(p1.runner.members(), 'p3')).toBe('alive');
+    expect(p3.standing).toEqual({ kind: 'voting' });
+    expect(await grants(p3, 'orders/42')).toBe(true);
   });
 
   test('who says no hello is dropped after a while', async () => {

@@ -35,6 +35,10 @@ export class TestPeer {
     });
   }
 
+  get disk(): Disk {
+    return this.store!;
+  }
+
   get standing(): Standing {
     return this.runner.standing;
   }
