@@ -39,6 +39,19 @@ export const held = (leaseId = 'lease', leaseMs = 1_000): LockState => ({
 /** Free, after so many lock ids have ended. */
 export const free = (token: number): LockState => ({ ...EMPTY, token: token as FencingToken });
 
+export const task = (command: Task['command'], deadline = 10_000): Task => {
+  return { command, deadline, from: 0, request: 1, sent: false };
+};
+
+/** A voter whose horizon is durable and far away. */
+export function seated(): Seat {
+  const seat = new Seat();
+  seat.prepare('warm-up', ballot(1));
+  seat.flush();
+  seat.said();
+  return seat;
+}
+
 export class Seat {
   voter: Voter;
   rank = 0;

@@ -3,26 +3,12 @@
  * what may be forgotten (G2).
  */
 import { describe, expect, test } from 'vitest';
-import type { LockId } from '../../../src/lock/state.ts';
 import { FREE_SCOPES_MAX } from '../../../src/peer/limits.ts';
 import { HORIZON_STRIDE_ROUNDS } from '../../../src/vote/limits.ts';
-import type { Task } from '../../../src/vote/task.ts';
-import { ballot, free, held, Seat } from './seat.ts';
+import { ballot, free, held, Seat, seated, task } from './seat.ts';
 
 const B1 = ballot(1);
 const B2 = ballot(2);
-const task = (command: Task['command'], deadline = 10_000): Task => {
-  return { command, deadline, from: 0, request: 1, sent: false };
-};
-
-/** A voter whose horizon is durable and far away. */
-function seated(): Seat {
-  const seat = new Seat();
-  seat.prepare('warm-up', B1);
-  seat.flush();
-  seat.said();
-  return seat;
-}
 
 describe('the horizon (V8)', () => {
   test('a prepare beyond it waits for the flush of a higher one', () => {
@@ -46,6 +32,17 @@ describe('the horizon (V8)', () => {
     expect(seat.said()).toEqual(['promised 2.p2 (v1) -> 2', 'nack 1.p2: 2.p2 -> 1']);
     seat.flush();
     expect(seat.said()).toEqual(['accepted s #1 -> 1']);
+  });
+
+  test('a flush that began before does not raise it', () => {
+    const seat = seated();
+    seat.accept('s', B1, 1, held());
+    seat.take();
+    seat.prepare('t', ballot(1e6));
+    seat.land();
+    expect(seat.said()).toEqual(['accepted s #1 -> 1']);
+    seat.flush();
+    expect(seat.said()).toEqual(['promised 1000000.p2 (v0) -> 1']);
   });
 
   test('one flush serves many ballots of all scopes', () => {
@@ -234,61 +231,4 @@ describe('forgetting (G2)', () => {
     expect(seat.voter.scopes).toBeGreaterThanOrEqual(FREE_SCOPES_MAX);
     expect(seat.voter.scopes).toBeLessThan(FREE_SCOPES_MAX + 1_500);
   });
-});
-
-describe('leases', () => {
-  test('a restart watches what is held, from now on; the i-th in line asks i seconds later', () => {
-    const seat = seated();
-    seat.accept('s', B1, 1, held());
-    seat.flush();
-    seat.now = 700;
-    seat.restart();
-    expect(seat.voter.nextWake).toBe(700 + 1_010);
-    seat.rank = 2;
-    seat.wait(3_009);
-    expect(seat.said()).toEqual([]);
-    seat.wait(1);
-    expect(seat.said()).toEqual([0, 1, 2].map((to) => `prepare ${HORIZON_STRIDE_ROUNDS + 2}.p1 -> ${to}`));
-  });
-
-  test('an extension moves the watch, a release ends it', () => {
-    const seat = seated();
-    seat.accept('s', B1, 1, held('first'));
-    seat.wait(900);
-    seat.accept('s', B1, 2, held('second', 5_000));
-    seat.wait(5_049);
-    expect(seat.said()).toEqual([]);
-    seat.accept('s', B1, 3, free(1));
-    seat.wait(60_000);
-    expect([seat.said(), seat.voter.nextWake]).toEqual([[], Number.POSITIVE_INFINITY]);
-  });
-
-  test('what is left of a lease is told by this voter clock, in whole milliseconds', () => {
-    const seat = seated();
-    seat.accept('s', B1, 1, held());
-    seat.wait(250.7);
-    const view = (state = held()) =>
-      seat.voter.view('s', { kind: 'decided', outcome: { kind: 'state' }, state, votes: 2 });
-    expect(view()).toMatchObject({ token: 1, retirements: 0, leftMs: [749], holders: [{ holder: 'alice' }] });
-    expect(view(held('unknown here')).leftMs).toEqual([1_000]);
-    expect(view(held('lease', 0)).leftMs).toEqual([-1]);
-    expect(view(free(4))).toMatchObject({ token: 4, leftMs: [], holders: [] });
-    seat.accept('s', B1, 2, free(1));
-    expect(view().contention).toEqual({ acquires: 0, conflicts: 0, holds: 1, heldMs: 250.7 });
-  });
-});
-
-test('a command waits for this voter like any other: nothing is settled before a majority has flushed', () => {
-  const seat = seated();
-  const acquire = {
-    lockId: 'a' as LockId,
-    holder: 'alice',
-    named: true,
-    mode: 'write',
-    leaseMs: 9,
-    seen: 0,
-    at: 0,
-  };
-  seat.voter.submit('s', task({ kind: 'acquire', ...acquire, mode: 'write' }));
-  expect(seat.said()).toEqual([0, 1, 2].map((to) => `prepare 1.p1 -> ${to}`));
 });

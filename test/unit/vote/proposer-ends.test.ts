@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LeaseId, LockId } from '../../../src/lock/state.ts';
 import { endOfRound } from '../../../src/vote/ballot.ts';
+import { PIPELINE_MAX } from '../../../src/vote/limits.ts';
 import { acquire, ballot, Host, heldByAlice, READ, release } from './host.ts';
 
 const B1 = ballot(1);
@@ -26,6 +27,19 @@ describe('nacks of a majority', () => {
     host.promised([1, 2], ballot(8));
     host.accepted([1, 2], ballot(8), 1);
     expect(host.told()).toEqual(['a granted, 2 votes', 'b busy, 2 votes', 'c busy, 2 votes']);
+  });
+
+  test('what was under way goes before what had to wait for its turn', () => {
+    const host = new Host();
+    host.lead();
+    for (let i = 0; i < PIPELINE_MAX; i++) host.ask(`x${i}`, acquire('x'));
+    host.nacked([1, 2], B1, ABOVE);
+    host.wait(20);
+    host.promised([1, 2], ballot(3));
+    host.accepted([1, 2], ballot(3), 1);
+    expect(host.told().map((line) => line.split(' ')[0])).toEqual(
+      ['a'].concat(Array.from({ length: PIPELINE_MAX }, (_, i) => `x${i}`)),
+    );
   });
 
   test('a grant that a rival adopted meanwhile is told as a repeat', () => {
