@@ -7,15 +7,34 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { RunningPeer } from '../mesh/types.ts';
 import { majority } from '../vote/quorum.ts';
 
-/** What the peer tells of itself, where it does. */
+/** What the peer keeps in memory. */
 export type Figures = Readonly<Record<'scopes' | 'requests', number>>;
+
+/** What the peer has done since it started. */
+export type Counters = Readonly<
+  Record<
+    | 'flushes'
+    | 'registersFlushed'
+    | 'framesIn'
+    | 'framesOut'
+    | 'messagesIn'
+    | 'messagesOut'
+    | 'bytesIn'
+    | 'bytesOut'
+    | 'dropped',
+    number
+  >
+>;
 
 export class Metrics {
   readonly registry = new Registry();
   private readonly counts = new Map<string, Map<string, number>>();
 
-  /** @param figures sizes of what the peer keeps in memory. */
-  constructor(peer: RunningPeer, version: string, figures?: () => Figures) {
+  constructor(
+    peer: RunningPeer,
+    version: string,
+    { figures, counters }: { readonly figures?: () => Figures; readonly counters?: () => Counters },
+  ) {
     const { registry, counts } = this;
     const registers = [registry];
     const gauge = (name: string, help: string, read: () => number) =>
@@ -64,6 +83,7 @@ export class Metrics {
       gauge('scopes_in_memory', 'Scopes that this voter keeps in memory.', () => figures().scopes);
       gauge('requests_open', 'Requests that wait for their vote.', () => figures().requests);
     }
+    if (counters !== undefined) this.addCounters(counters);
     gauge('process_resident_memory_bytes', 'Memory of this process.', () => process.memoryUsage.rss());
     gauge('process_start_time_seconds', 'When this process started, since 1970.', () => {
       return Math.round(Date.now() / 1_000 - process.uptime());
@@ -78,6 +98,37 @@ export class Metrics {
         this.inc((user + system) / 1e6);
       },
     });
+  }
+
+  private addCounters(counters: () => Counters): void {
+    const registers = [this.registry];
+    const counter = (name: string, help: string, read: () => number) =>
+      new Counter({
+        name: `quorate_${name}_total`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+    counter('flushes', 'Groups of votes that were flushed to the disk.', () => counters().flushes);
+    counter('registers_flushed', 'Registers in those groups.', () => counters().registersFlushed);
+    counter('messages_dropped', 'Messages for peers without a link.', () => counters().dropped);
+    for (const what of ['frames', 'messages', 'bytes'] as const) {
+      new Counter({
+        name: `quorate_link_${what}_total`,
+        help: `${what} on the links to other peers.`,
+        labelNames: ['direction'],
+        registers,
+        collect() {
+          const now = counters();
+          this.reset();
+          this.inc({ direction: 'in' }, now[`${what}In`]);
+          this.inc({ direction: 'out' }, now[`${what}Out`]);
+        },
+      });
+    }
   }
 
   /** @param code `ok`, or the code of the problem that was answered. */

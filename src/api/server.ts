@@ -15,7 +15,7 @@ import { type Door, holderMaker } from './door.ts';
 import { type Exchange, Exchanges } from './exchange.ts';
 import { endWith, fromZod, onClientError, sendProblem, toProblem } from './failures.ts';
 import { Guard, type Identity } from './guard.ts';
-import { type Figures, Metrics } from './metrics.ts';
+import { type Counters, type Figures, Metrics } from './metrics.ts';
 import { Problem } from './problems.ts';
 import { addRoutes } from './routes.ts';
 
@@ -30,7 +30,9 @@ export interface ServerOptions {
   /** How long a client may take to send its headers, and all of its request. Default 10 s and 20 s. */
   readonly headersMs?: number;
   readonly receiveMs?: number;
+  /** What the peer tells of itself, for /metrics. */
   readonly figures?: () => Figures;
+  readonly counters?: () => Counters;
   /** Told of errors that nobody planned for. */
   readonly bug?: (error: unknown) => void;
 }
@@ -64,7 +66,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const { peer, bug = () => undefined } = options;
   const guard = new Guard(options.host, options.names);
   const exchanges = new Exchanges();
-  const metrics = new Metrics(peer, options.version, options.figures);
+  const metrics = new Metrics(peer, options.version, options);
   const door: Door = {
     peer,
     guard,
@@ -114,7 +116,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const body = request.body as { action?: unknown } | null | undefined;
     const action =
       request.routeOptions.config?.action ?? (problem.code === 'invalid_request' ? 'invalid' : body?.action);
-    metrics.count(typeof action === 'string' ? action : 'other', problem.code);
+    const code = request.exchange?.lost === true ? 'client_gone' : problem.code;
+    metrics.count(typeof action === 'string' ? action : 'other', code);
     return sendProblem(reply, problem);
   });
 

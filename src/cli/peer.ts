@@ -36,6 +36,7 @@ export async function runPeer(options: PeerOptions): Promise<void> {
   refuseOpenDoor('--listen', listen.host, options.insecure);
   const log = logger(options);
   const fatal = (error: unknown): never => {
+    log.fatal({ err: error }, 'this peer cannot go on');
     process.stderr.write(`quorate: ${name} cannot go on: ${reason(error)}\n`);
     process.exit(1);
   };
@@ -63,6 +64,7 @@ export async function runPeer(options: PeerOptions): Promise<void> {
     host: listen.host,
     names: [...[...roster.values()].map(hostOf), ...options['allow-host']],
     requestMs: options['request-timeout'],
+    counters: () => runner.counters,
     bug: (error) => log.error({ err: error }, 'a request met an error that nobody planned for'),
   });
   server.app.server.on('upgrade', (request, socket, head) => {

@@ -157,7 +157,11 @@ describe('the state of the peer', () => {
   });
 
   test('/metrics counts by action and code', async () => {
-    at = await house({ figures: () => ({ scopes: 12, requests: 3 }) });
+    const links = { framesIn: 1, framesOut: 2, messagesIn: 3, messagesOut: 4, bytesIn: 5, bytesOut: 6 };
+    at = await house({
+      figures: () => ({ scopes: 12, requests: 3 }),
+      counters: () => ({ flushes: 8, registersFlushed: 9, dropped: 0, ...links }),
+    });
     await lock('a');
     await lock('a');
     await at.lock('{}');
@@ -177,6 +181,9 @@ describe('the state of the peer', () => {
       'quorate_voters 1',
       'quorate_scopes_in_memory 12',
       'quorate_requests_open 3',
+      'quorate_flushes_total 8',
+      'quorate_registers_flushed_total 9',
+      'quorate_link_messages_total{direction="out"} 4',
       `quorate_build_info{version="0.0.0",node="${process.versions.node}"} 1`,
     ]) {
       expect(json.text.split('\n')).toContain(line);
