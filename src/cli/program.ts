@@ -4,10 +4,8 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { PEER_SETTINGS, UP_SETTINGS } from './options.ts';
-import { runPeer } from './peer.ts';
 import { reason } from './say.ts';
 import { readSettings, type Settings, UsageError, type Values, variableOf } from './settings.ts';
-import { runUp } from './up.ts';
 import { VERSION } from './version.ts';
 
 const ALL = new Set(['config', ...Object.keys(PEER_SETTINGS), ...Object.keys(UP_SETTINGS)]);
@@ -18,8 +16,13 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv = proc
     .description('A lock service without a leader: equal peers grant leases by majority vote.')
     .version(VERSION)
     .showHelpAfterError('(--help shows all commands)');
-  add(program, env, 'up', UP_SETTINGS, 'runs a mesh of peers on this machine', runUp);
-  add(program, env, 'peer', PEER_SETTINGS, 'runs one peer in the foreground', runPeer);
+  // Loaded when they run: --help should not wait for a server to load.
+  add(program, env, 'up', UP_SETTINGS, 'runs a mesh of peers on this machine', async (options) => {
+    await (await import('./up.ts')).runUp(options);
+  });
+  add(program, env, 'peer', PEER_SETTINGS, 'runs one peer in the foreground', async (options) => {
+    await (await import('./peer.ts')).runPeer(options);
+  });
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync(args, { from: 'user' });
