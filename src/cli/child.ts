@@ -13,7 +13,6 @@ const PAUSE_LEAST_MS = 250;
 const PAUSE_MOST_MS = 10_000;
 /** A process that ran for so long has lasted: the next pause is short again. */
 const LASTED_MS = 30_000;
-const KILL_MS = 10_000;
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const TAIL_BYTES = 4_096;
 
@@ -30,6 +29,7 @@ export class Child {
   readonly name: string;
   private readonly args: readonly string[];
   private readonly log: string;
+  private readonly endMs: number;
   private readonly events: ChildEvents;
   private process: ChildProcess | undefined;
   /** Before the next start, if the process does not last. */
@@ -38,11 +38,12 @@ export class Child {
   private stopped = false;
   private starts = 0;
 
-  /** @param args what `node` is given. @param log the file that takes its stderr. */
-  constructor(name: string, args: readonly string[], log: string, events: ChildEvents) {
+  /** @param args what `node` is given. @param log takes its stderr. @param endMs how long it may take to end when asked. */
+  constructor(name: string, args: readonly string[], log: string, endMs: number, events: ChildEvents) {
     this.name = name;
     this.args = args;
     this.log = log;
+    this.endMs = endMs;
     this.events = events;
   }
 
@@ -91,7 +92,7 @@ export class Child {
     if (child === undefined) return;
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), this.endMs);
     await ended;
     clearTimeout(timer);
   }

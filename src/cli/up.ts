@@ -18,6 +18,8 @@ import { VERSION } from './version.ts';
 
 /** Once a majority is ready, the others get this long to be so too before `ready` is said. */
 const STRAGGLER_MS = 1_000;
+/** How long a peer may take to end, beyond its longest request. */
+const END_SPARE_MS = 5_000;
 
 interface Place {
   readonly name: string;
@@ -161,7 +163,8 @@ class Mesh {
     const { name } = place;
     const { say, options } = this;
     const url = urlOf(place);
-    return new Child(name, this.argsOf(place), join(options['data-dir'], `${name}.log`), {
+    const log = join(options['data-dir'], `${name}.log`);
+    return new Child(name, this.argsOf(place), log, options['request-timeout'] + END_SPARE_MS, {
       started: (pid, again) => {
         const text = again ? `  ${name} runs again, process ${pid}` : `  ${name}  ${url}  process ${pid}`;
         say('peer', text, { name, url, pid });

@@ -19,7 +19,7 @@ const told: string[] = [];
 
 function start(script: string): Child {
   told.length = 0;
-  child = new Child('p1', ['-e', script], join(dir, 'log'), {
+  child = new Child('p1', ['-e', script], join(dir, 'log'), 1_000, {
     started: (_pid, again) => told.push(again ? 'started again' : 'started'),
     said: (line) => told.push(`said ${line}`),
     ended: (why, code, last, pauseMs) => told.push(`${why} ${code} ${JSON.stringify(last)} ${pauseMs}`),
@@ -71,6 +71,16 @@ test('stop asks first, and lets it finish', async () => {
   expect(alive(pid!)).toBe(false);
   expect(readFileSync(join(dir, 'log'), 'utf8')).toBe('bye\n');
   expect(told).toEqual(['started', 'said up']);
+});
+
+test('stop ends by force what does not end', async () => {
+  start('process.on("SIGTERM", () => {}); console.log("up"); setInterval(() => {}, 1e6)');
+  await expect.poll(() => told).toContain('said up');
+  const { pid } = child!;
+  const began = performance.now();
+  await child!.stop();
+  expect(performance.now() - began).toBeGreaterThan(900);
+  expect(alive(pid!)).toBe(false);
 });
 
 test('it hears nothing of what was set for its parent', async () => {
