@@ -16,6 +16,7 @@ import { type Address, readAddress, urlOf, writeAddress } from './address.ts';
 import { type PeerOptions, refuseOpenDoor } from './options.ts';
 import { reason, sayer } from './say.ts';
 import { UsageError } from './settings.ts';
+import { onEnd } from './signals.ts';
 import { VERSION } from './version.ts';
 
 const LOOK_MS = 50;
@@ -76,10 +77,6 @@ export async function runPeer(options: PeerOptions): Promise<void> {
 
   let stopping = false;
   const stop = async (why: string) => {
-    if (stopping) {
-      if (why !== 'disconnect') process.exit(1); // asked twice: does not wait any longer
-      return;
-    }
     stopping = true;
     log.info({ why }, 'stopping: answering what is under way');
     server.app.server.close();
@@ -91,9 +88,12 @@ export async function runPeer(options: PeerOptions): Promise<void> {
     log.info({}, 'stopped');
     process.exit(0);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => void stop(signal).catch(fatal));
-  if (process.connected) process.once('disconnect', () => void stop('disconnect').catch(fatal));
+  const end = onEnd(
+    ['SIGTERM', 'SIGINT'],
+    (why) => void stop(why).catch(fatal),
+    () => process.exit(1),
+  );
+  if (process.connected) process.once('disconnect', () => end('disconnect'));
 
   await quorumAnswers(runner, () => stopping);
   if (stopping) return;

@@ -14,6 +14,7 @@ import { checkHolding, claim, writeHolding } from './claim.ts';
 import { refuseOpenDoor, type UpOptions } from './options.ts';
 import { type Say, sayer } from './say.ts';
 import { UsageError } from './settings.ts';
+import { onEnd } from './signals.ts';
 import { VERSION } from './version.ts';
 
 /** Once a majority is ready, the others get this long to be so too before `ready` is said. */
@@ -45,16 +46,11 @@ export async function runUp(options: UpOptions): Promise<void> {
 
   const mesh = new Mesh(options, places, say);
   const stopped = new Promise<void>((resolve) => {
-    let asked = 0;
     const stop = () => {
-      if (asked++ > 0) {
-        mesh.kill();
-        return;
-      }
       say('stopping', 'stopping all peers');
       void mesh.stop().then(resolve);
     };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+    onEnd(['SIGINT', 'SIGTERM', 'SIGHUP'], stop, () => mesh.kill());
   });
   mesh.start();
   const failed = await Promise.race([stopped, mesh.failed]);

@@ -1,9 +1,10 @@
 /** `quorate up` and `quorate peer` as their users meet them. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { alive, freePorts, MAIN, quorate, Up, until } from './up.ts';
 
@@ -76,6 +77,29 @@ describe('up', () => {
     expect(await lock(up.url(2), { scope: 'meanwhile', action: 'status' })).toMatchObject({
       status: 'locked',
     });
+  });
+
+  test('a peer that is asked to end answers what is under way', async () => {
+    up = await Up.start(3);
+    await lock(up.url(1), { scope: 'warm', action: 'lock' });
+    const others = [up.pidOf('p2'), up.pidOf('p3')];
+    for (const pid of others) process.kill(pid, 'SIGSTOP');
+    const answer = lock(up.url(1), { scope: 'late', action: 'lock' });
+    await sleep(200);
+    process.kill(up.pidOf('p1'), 'SIGTERM');
+    await sleep(200);
+    for (const pid of others) process.kill(pid, 'SIGCONT');
+    expect(await answer).toMatchObject({ status: 'locked', scope: 'late' });
+    await until('p1 ended in order, and runs again', () =>
+      /p1 ended with 0;[\s\S]*p1 runs again/.test(up!.out),
+    );
+  });
+
+  test('asked twice at once, as under npm, it still ends in order', async () => {
+    up = await Up.start(1);
+    process.kill(up.pid, 'SIGINT');
+    expect(await up.end('SIGINT')).toBe(0);
+    expect(readFileSync(join(up.dir, 'p1.log'), 'utf8')).toMatch(/"msg":"stopped"}\n$/);
   });
 
   test('killed itself, it leaves no peer behind, and its data free', async () => {
