@@ -14,7 +14,7 @@ import type { Command } from '../lock/command.ts';
 import type { LockId } from '../lock/state.ts';
 import { count, majority } from '../vote/quorum.ts';
 import { Heap, type Timed } from './heap.ts';
-import { FORWARD_SHARE, GATEWAY_RETRY_MS, SEEN_SCOPES_MAX } from './limits.ts';
+import { FORWARD_SHARE, GATEWAY_RETRY_MS, SEEN_SCOPES_MAX, UNDO_MS } from './limits.ts';
 import type { Forward, Verdict } from './messages.ts';
 import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, ReleaseRequest } from './request.ts';
 
@@ -42,6 +42,7 @@ export interface GatewayPort {
 }
 
 type Stage = 'resolve' | 'act' | 'cancel';
+type Decided = Verdict & { kind: 'decided' };
 
 interface Pending extends Timed {
   readonly id: number;
@@ -69,6 +70,8 @@ export class Gateway {
   private readonly timers = new Heap<Pending>();
   private readonly seen = new Map<string, number>();
   private nextNumber: number;
+  /** Ids of requests that the gateway makes itself: below all that a client's request is given. */
+  private nextOwn = -1;
 
   /** @param firstNumber where this boot starts to number its requests: far from where any other boot did. */
   constructor(port: GatewayPort, rules: GatewayRules, firstNumber: number) {
@@ -93,25 +96,7 @@ export class Gateway {
       this.port.reply(id, { kind: 'no_quorum', missing: indices(missing) }); // M3: at once
       return;
     }
-    const line = this.port.line(request.scope);
-    const pending: Pending = {
-      id,
-      request,
-      deadline,
-      line,
-      stage: 'act',
-      command: { kind: 'read' },
-      place: -1,
-      asked: 0,
-      copies: 0,
-      open: [],
-      refusal: null,
-      missing: 0,
-      abandoned: false,
-      at: 0,
-      slot: -1,
-    };
-    this.byId.set(id, pending);
+    const pending = this.open(id, request, deadline);
     switch (request.op) {
       case 'status':
         this.start(now, pending, 'act', { kind: 'read' });
@@ -127,10 +112,37 @@ export class Gateway {
     }
   }
 
-  /** The client is gone: what it cannot be told is undone, if nobody else can ask for it (T4). */
+  private open(id: number, request: ClientRequest, deadline: number): Pending {
+    const pending: Pending = {
+      id,
+      request,
+      deadline,
+      line: this.port.line(request.scope),
+      stage: 'act',
+      command: { kind: 'read' },
+      place: -1,
+      asked: 0,
+      copies: 0,
+      open: [],
+      refusal: null,
+      missing: 0,
+      abandoned: false,
+      at: 0,
+      slot: -1,
+    };
+    this.byId.set(id, pending);
+    return pending;
+  }
+
+  /**
+   * The client is gone. An acquire under a made-up lock id goes on, for its grant must be undone (T4). Everything
+   * else ends here: the client may be asking elsewhere with the same lock id, and nothing must be sent for it anew.
+   */
   abandon(id: number): void {
     const pending = this.byId.get(id);
-    if (pending !== undefined) pending.abandoned = true;
+    if (pending === undefined) return;
+    pending.abandoned = true;
+    if (pending.request.op !== 'acquire' || !pending.request.made) this.forget(pending);
   }
 
   private acquireCommand(request: AcquireRequest): Command {
@@ -147,6 +159,12 @@ export class Gateway {
     pending.asked = 0;
     pending.copies = 0;
     this.askNext(now, pending);
+  }
+
+  /** This copy is known to have come to nothing. */
+  private settleCopy(pending: Pending, number: number): void {
+    this.questions.delete(number);
+    pending.open = pending.open.filter((open) => open !== number);
   }
 
   /** Answers to what was asked so far no longer count. */
@@ -169,7 +187,7 @@ export class Gateway {
 
   private ask(now: number, pending: Pending, to: number): void {
     if (now >= pending.deadline) {
-      this.fail(pending);
+      this.fail(now, pending);
       return;
     }
     // Each copy has a number of its own: "nothing happened" is said of that copy only.
@@ -189,25 +207,19 @@ export class Gateway {
     if (pending === undefined) return; // answered already, or of another stage
     if (verdict.kind === 'decided') {
       this.remember(pending.request.scope, verdict.view.retirements);
-      this.onDecided(now, from, pending, verdict);
+      this.onDecided(now, from, number, pending, verdict);
       return;
     }
     if (verdict.kind === 'no_quorum') {
-      this.questions.delete(number);
-      pending.open = pending.open.filter((open) => open !== number);
+      this.settleCopy(pending, number);
       pending.missing |= verdict.missing;
     }
     const untried = pending.line.some((voter) => !(pending.asked & (1 << voter)) && this.port.alive(voter));
     if (untried) this.askNext(now, pending);
-    else if (pending.open.length === 0) this.fail(pending);
+    else if (pending.open.length === 0) this.fail(now, pending);
   }
 
-  private onDecided(
-    now: number,
-    from: number,
-    pending: Pending,
-    verdict: Verdict & { kind: 'decided' },
-  ): void {
+  private onDecided(now: number, from: number, number: number, pending: Pending, verdict: Decided): void {
     const { request, stage } = pending;
     const { outcome } = verdict;
     if (stage === 'resolve') {
@@ -215,12 +227,19 @@ export class Gateway {
       return;
     }
     if (stage === 'cancel') {
+      if (request.op === 'release' && outcome.kind === 'granted') {
+        this.start(now, pending, 'act', commandOn(request, outcome.grant.lockId));
+        return;
+      }
       // Granted by another copy, and maybe ended since: that is what happened, and not the refusal.
-      this.finish(pending, outcome.kind === 'cancelled' ? pending.refusal! : verdict);
+      this.finish(now, pending, outcome.kind === 'cancelled' ? (pending.refusal ?? verdict) : verdict);
       return;
     }
     if (request.op === 'acquire') {
       if (outcome.kind === 'stale') {
+        // This copy can never grant: it is as if it had not been sent.
+        this.settleCopy(pending, number);
+        pending.copies--;
         pending.command = this.acquireCommand(request);
         this.ask(now, pending, from);
         return;
@@ -232,11 +251,11 @@ export class Gateway {
         return;
       }
     }
-    this.finish(pending, verdict);
+    this.finish(now, pending, verdict);
   }
 
   /** L6: turns scope or holder name into a lock id. */
-  private resolve(now: number, pending: Pending, verdict: Verdict & { kind: 'decided' }): void {
+  private resolve(now: number, pending: Pending, verdict: Decided): void {
     const request = pending.request as ReleaseRequest | ExtendRequest;
     const { holders } = verdict.view;
     const mine = holders.find((grant) =>
@@ -247,16 +266,16 @@ export class Gateway {
       return;
     }
     if (holders.length === 0) {
-      this.finish(pending, { ...verdict, outcome: { kind: 'not_found' } });
+      this.finish(now, pending, { ...verdict, outcome: { kind: 'not_found' } });
       return;
     }
     const { votes, view } = verdict;
-    this.answer(pending, { kind: 'not_holder', votes, voters: this.port.voters, view });
+    this.answer(now, pending, { kind: 'not_holder', votes, voters: this.port.voters, view });
   }
 
-  private finish(pending: Pending, verdict: Verdict): void {
+  private finish(now: number, pending: Pending, verdict: Verdict): void {
     if (verdict.kind !== 'decided') {
-      this.fail(pending);
+      this.fail(now, pending);
       return;
     }
     const { command, request } = pending;
@@ -267,39 +286,39 @@ export class Gateway {
       outcome = { ...outcome, repeat: false };
     }
     const { votes, view } = verdict;
-    this.answer(pending, { kind: 'decided', outcome, lockId, votes, voters: this.port.voters, view });
+    this.answer(now, pending, { kind: 'decided', outcome, lockId, votes, voters: this.port.voters, view });
   }
 
-  private fail(pending: Pending): void {
+  private fail(now: number, pending: Pending): void {
     const missing = indices(pending.missing | this.missingVoters());
     const changes = pending.stage !== 'resolve' && pending.request.op !== 'status';
     // Before the cancel there was a command under way, or there would be nothing to cancel.
     const may = changes && (pending.open.length > 0 || pending.stage === 'cancel');
-    this.answer(pending, { kind: may ? 'unknown' : 'no_quorum', missing });
+    this.answer(now, pending, { kind: may ? 'unknown' : 'no_quorum', missing });
   }
 
-  private answer(pending: Pending, reply: ClientReply): void {
+  private answer(now: number, pending: Pending, reply: ClientReply): void {
+    this.forget(pending);
+    if (pending.id < 0) return; // the gateway's own
+    if (pending.abandoned) this.undo(now, pending.request, reply);
+    else this.port.reply(pending.id, reply);
+  }
+
+  private forget(pending: Pending): void {
     this.close(pending);
     this.byId.delete(pending.id);
     this.timers.delete(pending);
-    if (!pending.abandoned) this.port.reply(pending.id, reply);
-    else this.undo(pending, reply);
   }
 
-  private undo(pending: Pending, reply: ClientReply): void {
-    const { request } = pending;
+  /** T4: a grant that cannot be delivered is released. Where it may yet come, the lock id is cancelled first. */
+  private undo(now: number, request: ClientRequest, reply: ClientReply): void {
     if (request.op !== 'acquire' || !request.made) return;
-    if (reply.kind !== 'decided' || reply.outcome.kind !== 'granted') return;
-    const command: Command = { kind: 'release', lockId: request.lockId };
-    const to = pending.line.find((voter) => this.port.alive(voter)) ?? pending.line[0]!;
-    const waitMs = GATEWAY_RETRY_MS * 4;
-    this.port.forward(to, {
-      kind: 'forward',
-      request: this.nextNumber++,
-      scope: request.scope,
-      command,
-      waitMs,
-    });
+    const granted = reply.kind === 'decided' && reply.outcome.kind === 'granted';
+    if (!granted && reply.kind !== 'unknown') return;
+    const { scope, lockId } = request;
+    const release: ReleaseRequest = { op: 'release', scope, lockId, holder: null };
+    const pending = this.open(this.nextOwn--, release, now + UNDO_MS);
+    this.start(now, pending, 'cancel', { kind: 'cancel', lockId });
   }
 
   private remember(scope: string, retirements: number): void {
@@ -328,7 +347,7 @@ export class Gateway {
     for (;;) {
       const pending = this.timers.pop(now);
       if (pending === undefined) return;
-      if (now >= pending.deadline) this.fail(pending);
+      if (now >= pending.deadline) this.fail(now, pending);
       else this.askNext(now, pending);
     }
   }

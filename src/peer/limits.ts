@@ -3,6 +3,9 @@
 /** A gateway asks the next in line when a peer has not answered for this long. */
 export const GATEWAY_RETRY_MS = 400;
 
+/** How long a gateway tries to take back a grant that it could not deliver. */
+export const UNDO_MS = 30_000;
+
 /** Part of the time that a gateway has left which it gives to the peer that it asks, so that the answer is in time. */
 export const FORWARD_SHARE = 0.9;
 

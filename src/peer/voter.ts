@@ -61,6 +61,7 @@ export class Voter implements ProposerHost {
   readonly random: () => number;
   now = 0;
   roundFloor = 0;
+  nextQuestion: number;
 
   private readonly port: VoterPort;
   private readonly read: VoterStart['read'];
@@ -75,6 +76,7 @@ export class Voter implements ProposerHost {
   private openBatch = 1;
   private flushedBatch = 0;
   private dirty = new Map<string, Entry>();
+  /** What waits for the flush under way, and what waits for the next one. */
   private unsent: Unsent[] = [];
 
   constructor(
@@ -91,6 +93,7 @@ export class Voter implements ProposerHost {
     this.boot = id.boot;
     this.rules = rules;
     this.random = random;
+    this.nextQuestion = Math.floor(random() * 2 ** 46) + 1;
     this.port = port;
     this.read = start.read;
     this.horizon = start.horizon;
@@ -190,8 +193,8 @@ export class Voter implements ProposerHost {
     else {
       register.promised = ballot;
       this.aheadOfNeed(ballot.round);
-      const stored = this.flushed(register) ? register : this.read(scope);
-      this.port.send(from, this.rules.promised(scope, register, ballot, stored));
+      const flushed = () => (this.flushed(register) ? register : this.read(scope));
+      this.port.send(from, this.rules.promised(scope, register, ballot, flushed));
     }
   }
 
@@ -276,18 +279,17 @@ export class Voter implements ProposerHost {
   /** Batch `number`, and all before, are on disk. */
   onFlushed(number: number): void {
     this.flushedBatch = number;
-    let sent = 0;
-    while (sent < this.unsent.length && this.unsent[sent]!.batch <= number) {
-      const { to, message } = this.unsent[sent]!;
-      this.port.send(to, message);
-      sent++;
+    const waiting = this.unsent;
+    this.unsent = [];
+    for (const unsent of waiting) {
+      if (unsent.batch <= number) this.port.send(unsent.to, unsent.message);
+      else this.unsent.push(unsent);
     }
-    this.unsent = sent === this.unsent.length ? [] : this.unsent.slice(sent);
     if (this.horizonWanted > this.horizon && this.horizonBatch <= number) {
       this.horizon = this.horizonWanted;
-      const waiting = this.beyondHorizon;
+      const beyond = this.beyondHorizon;
       this.beyondHorizon = [];
-      for (const { from, message } of waiting) this.receive(from, message);
+      for (const { from, message } of beyond) this.receive(from, message);
     }
   }
 

@@ -11,7 +11,8 @@ import { count, majority, type Tally, tally } from './quorum.ts';
 import { NEVER, type ProposerHost } from './task.ts';
 
 export class Poll {
-  private number = 0;
+  /** Never the number of any other question of this voter: a proposer may be forgotten, a late report may not. */
+  private number = -1;
   private reports: (Report | undefined)[] = [];
   /** Voters that have answered the open question, a mask. */
   heard = 0;
@@ -19,13 +20,14 @@ export class Poll {
   /** Opens a new question; answers to the former no longer count. */
   ask(host: ProposerHost, scope: string): void {
     this.close();
+    this.number = host.nextQuestion++;
     this.reports = new Array(host.voters);
     const message = { kind: 'ask', scope, ask: this.number } as const;
     for (let i = 0; i < host.voters; i++) host.send(i, message);
   }
 
   close(): void {
-    this.number++;
+    this.number = -1;
     this.reports = [];
     this.heard = 0;
   }

@@ -251,6 +251,8 @@ export class Proposer {
     this.reign = undefined;
     // T3: an expiry is written at the ballot under which the ages were told, or not at all.
     this.pending = [...back, ...this.pending].filter((task) => task.command.kind !== 'expire');
+    // Whoever overruled this ballot may have extended: look at this peer's own register before asking again.
+    if (this.expiryDue) this.endAgeCheck(host, AGE_RETRY_MS);
     if (this.duels === 0) return;
     const bound = Math.min(DUEL_PAUSE_MS * 2 ** Math.min(this.duels, 10), DUEL_PAUSE_MAX_MS);
     this.notBefore = host.now + host.random() * bound;
@@ -303,6 +305,10 @@ export class Proposer {
   private askAges(host: ProposerHost, reign: Reign): void {
     if (this.agesAsked > 1 && this.agesHeard >= majority(host.voters)) {
       this.endAgeCheck(host, this.ageWaitMs);
+      return;
+    }
+    if (this.agesAsked > 2) {
+      this.endAgeCheck(host, MINORITY_NACK_MS);
       return;
     }
     if (this.agesAsked > 0) reign.touch(host);

@@ -64,10 +64,10 @@ export class Reign {
     return this.flights[0]?.task;
   }
 
-  /** Voters that have answered at all, a mask. */
+  /** Voters that have answered something that is not settled yet, a mask. */
   get heard(): number {
     let mask = 0;
-    for (let i = 0; i < this.acked.length; i++) if (this.acked[i]! > 0) mask |= 1 << i;
+    for (let i = 0; i < this.acked.length; i++) if (this.acked[i]! > this.settledSeq) mask |= 1 << i;
     return mask;
   }
 

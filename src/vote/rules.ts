@@ -17,7 +17,12 @@ export interface VoteRules {
   /** A lease is named by the stamp of the change that set it: a counter would recur. */
   leaseId(ballot: Ballot, version: number): LeaseId;
   /** V1: a promise tells the newest accepted state, flushed or not. */
-  promised(scope: string, register: Register, ballot: Ballot, flushed: StoredRegister | undefined): Promised;
+  promised(
+    scope: string,
+    register: Register,
+    ballot: Ballot,
+    flushed: () => StoredRegister | undefined,
+  ): Promised;
   /** V2: accepted is said once the state that it covers is flushed. */
   mayAnswer(scope: string, register: Register, flushed: boolean): boolean;
   /** V4: what a stamp contains is fixed when it is first sent, to itself included: the next change is a new one. */

@@ -36,6 +36,8 @@ export interface ProposerHost {
   readonly now: number;
   /** The highest round that any voter's restart horizon forbids. */
   roundFloor: number;
+  /** The number of this voter's next question: grows, from a random start at each boot. */
+  nextQuestion: number;
   /** Uniform in [0, 1). */
   random(): number;
   register(scope: string): Register;

@@ -1,7 +1,8 @@
 /**
  * Who believes to hold, in true time, and what clients were told.
  *
- * Checks: two-holders (no two holders of a scope believe at the same moment), token-order (a later belief has a
+ * Checks: two-holders (no two holders of a scope believe at the same moment), ended-early (no lock ends while its
+ * holder believes), token-order (a later belief has a
  * larger token), unfit-answer (linearizability: an answer fits a state chosen between request and answer), and
  * not-definite (a lock id whose client was told "certainly not" is never granted after that, nor before if it was
  * asked for only once).
@@ -25,6 +26,7 @@ export class Beliefs {
   private readonly current = new Map<string, Belief[]>();
   private readonly highest = new Map<string, number>();
   private readonly refused = new Map<string, { readonly why: string; readonly since: number }>();
+  private early: string | undefined;
   private readonly chains: Chains;
   private readonly journal: Journal;
   private readonly clock: () => number;
@@ -61,10 +63,21 @@ export class Beliefs {
     );
   }
 
-  /** A client was told that nothing of this lock id happened or ever will. */
-  certainlyNot(scope: string, lockId: LockId, why: string, first: boolean): void {
-    // An earlier attempt may have been granted, expired and forgotten by the ring before the last one was refused.
-    this.refused.set(`${scope} ${lockId}`, { why, since: first ? -1 : this.clock() });
+  /** A lock has ended. If its holder still believes, that is told at the end: who takes it next tells more. */
+  ended(scope: string, lockId: string, ending: string): void {
+    const now = this.clock();
+    const belief = this.current.get(scope)?.find((other) => other.lockId === lockId && other.until > now);
+    if (belief === undefined) return;
+    this.early ??= `${scope}: ${lockId} was ${ending} at ${now.toFixed(1)}, believed until ${belief.until.toFixed(1)}`;
+  }
+
+  /**
+   * A client was told that nothing of this lock id will happen any more; with `ever`, that nothing has.
+   * A refusal after several copies is of the first kind: one of them may have been granted, expired and forgotten
+   * by the ring before.
+   */
+  certainlyNot(scope: string, lockId: LockId, why: string, ever: boolean): void {
+    this.refused.set(`${scope} ${lockId}`, { why, since: ever ? -1 : this.clock() });
   }
 
   /** An answer was made by a gateway for a request that reached it at `since`. */
@@ -89,6 +102,7 @@ export class Beliefs {
 
   /** At the end: what was refused for certain was never granted. */
   finish(scopes: readonly string[]): void {
+    if (this.early !== undefined) throw new Violation('ended-early', this.early);
     for (const scope of scopes) {
       for (const { state, at } of this.chains.chain(scope)) {
         for (const grant of state.holders) {

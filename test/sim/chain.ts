@@ -6,7 +6,7 @@
  * Checks: stamp-content (a stamp has one content), promise-fell (no voter accepts below what it ever promised,
  * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow),
  * one-writer, granted-again (a lock id that ended does not hold again, unless its client still asks for it after
- * the ring forgot it).
+ * the ring forgot it), ended-unasked (a lock ends as released only if somebody asked for that).
  */
 import { findRetired, type LockState, RETIRED_RING } from '../../src/lock/state.ts';
 import { type Ballot, compareBallots, compareStamps } from '../../src/vote/ballot.ts';
@@ -36,6 +36,16 @@ interface ScopeRecord {
   readonly ended: Set<string>;
 }
 
+/** What the chain must know of clients. */
+export interface Watcher {
+  /** Whether its client still asks for this lock id. */
+  wanted(lockId: string): boolean;
+  /** Whether its client has ever asked to release it. */
+  mayRelease(lockId: string): boolean;
+  /** It has ended at this moment. */
+  ended(scope: string, lockId: string, ending: string): void;
+}
+
 export function keyOf(ballot: Ballot): string {
   return `${ballot.round}.${ballot.peer}.${ballot.boot}`;
 }
@@ -46,10 +56,10 @@ export class Chains {
   private readonly journal: Journal;
   private readonly clock: () => number;
 
-  private readonly wanted: (lockId: string) => boolean;
+  private readonly watcher: Watcher;
 
-  constructor(voters: number, journal: Journal, clock: () => number, wanted: (lockId: string) => boolean) {
-    this.wanted = wanted;
+  constructor(voters: number, journal: Journal, clock: () => number, watcher: Watcher) {
+    this.watcher = watcher;
     this.voters = voters;
     this.journal = journal;
     this.clock = clock;
@@ -151,12 +161,18 @@ export class Chains {
     const again = link.state.holders.find(
       ({ lockId }) => record.ended.has(lockId) && !last?.state.holders.some((held) => held.lockId === lockId),
     );
-    if (again !== undefined && !this.wanted(again.lockId))
+    if (again !== undefined && !this.watcher.wanted(again.lockId))
       throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
-    for (const { lockId } of link.state.retired.slice(
-      (last?.state.retirements ?? 0) - link.state.retirements,
-    )) {
+    const fresh = Math.min(
+      link.state.retirements - (last?.state.retirements ?? 0),
+      link.state.retired.length,
+    );
+    for (const { lockId, ending, token } of link.state.retired.slice(link.state.retired.length - fresh)) {
       record.ended.add(lockId);
+      if (ending === 'released' && token > 0 && !this.watcher.mayRelease(lockId)) {
+        throw new Violation('ended-unasked', `${scope}: nobody asked to release ${lockId}`);
+      }
+      this.watcher.ended(scope, lockId, ending);
     }
     record.chain.push(link);
     this.journal.note('chosen', link.version, link.state.token, () => {

@@ -91,7 +91,7 @@ export class Client {
         if (k + 1 < attempts) this.later(world.random.between(0, 200), () => attempt(k + 1));
         else done(undefined, first, sent);
       };
-      world.ask(this.index, make(k), timeoutMs, (reply) => {
+      const hangUp = world.ask(this.index, make(k), timeoutMs, (reply) => {
         if (over) return;
         if (reply.kind === 'unknown' || (reply.kind === 'no_quorum' && k > 0)) {
           again();
@@ -100,7 +100,10 @@ export class Client {
         over = true;
         done(reply, first, sent);
       });
-      this.later(timeoutMs + world.random.between(50, 500), again);
+      this.later(timeoutMs + world.random.between(50, 500), () => {
+        if (!over) hangUp();
+        again();
+      });
     };
     attempt(0);
   }
@@ -141,7 +144,7 @@ export class Client {
             else this.claim(scope, outcome.grant, leaseMs);
             return;
           }
-          if (outcome.kind === 'busy') beliefs.certainlyNot(scope, lockId, 'busy', first === last);
+          if (outcome.kind === 'busy') beliefs.certainlyNot(scope, lockId, 'busy', false);
         } else if (reply?.kind === 'no_quorum') {
           journal.note('told no_quorum', this.index, 0, () => `${holder} ${scope} ${lockId}`);
           beliefs.certainlyNot(scope, lockId, 'no_quorum', first === last);
@@ -244,6 +247,7 @@ export class Client {
     const { random, time } = this.world;
     const { scope, lockId } = held.belief;
     held.belief.until = Math.min(held.belief.until, time.now);
+    this.world.released.add(lockId);
     const byName = random.chance(0.4);
     const holder = this.name;
     // By name only once: a repeat could meet a later lock of that name.
@@ -260,6 +264,7 @@ export class Client {
 
   /** A lock that never expires is not left behind. */
   private releaseForSure(scope: string, lockId: LockId): void {
+    this.world.released.add(lockId);
     this.call(
       () => ({ op: 'release', scope, lockId, holder: null }),
       5,

@@ -116,13 +116,13 @@ export function messageInWords(message: Message): string {
     case 'gap':
       return `${message.kind} ${ballotInWords(message.ballot)} #${message.seq}`;
     case 'ask':
-      return `ask #${message.ask}`;
+      return 'ask';
     case 'report': {
-      const { ask, promised, accepted, flushed, overdue, dueMs } = message;
+      const { promised, accepted, flushed, overdue, dueMs } = message;
       const due = dueMs < 0 ? '' : `, next in ${millisInWords(dueMs)}`;
       const over = overdue.map(([, leaseId]) => `, overdue ${leaseInWords(leaseId)}`).join('');
       const stamp = stampInWords(accepted.ballot, accepted.version);
-      return `report #${ask} (promised ${ballotInWords(promised)}, has ${stamp}${flushed ? '' : ' unflushed'}${over}${due})`;
+      return `report (promised ${ballotInWords(promised)}, has ${stamp}${flushed ? '' : ' unflushed'}${over}${due})`;
     }
     case 'forward':
       return `forward ${commandInWords(message.command)}`;

@@ -168,15 +168,18 @@ export class Machine {
     this.step(() => this.peer!.receive(this.now(), from, frame), true);
   }
 
-  /** A client's request. `tell` is called at most once. */
-  request(request: ClientRequest, timeoutMs: number, tell: (reply: ClientReply) => void): void {
-    if (this.peer === undefined) return;
+  /** A client's request. `tell` is called at most once. @returns what the client's hanging up does here. */
+  request(request: ClientRequest, timeoutMs: number, tell: (reply: ClientReply) => void): () => void {
+    const { life } = this;
     const id = this.nextRequest++;
     const since = this.world.time.now;
     this.step(() => {
       this.requests.set(id, { request, since, tell });
       this.peer!.request(this.now(), id, request, timeoutMs);
     });
+    return () => {
+      if (life === this.life) this.step(() => this.peer!.abandon(this.now(), id));
+    };
   }
 
   liveness(voter: number, alive: boolean): void {
@@ -185,7 +188,9 @@ export class Machine {
   }
 
   forgetFree(): number {
-    return this.peer === undefined || this.paused ? 0 : this.peer.forgetFree();
+    if (this.peer === undefined || this.paused) return 0;
+    Reflect.set(Reflect.get(this.peer, 'voter') ?? {}, 'nextQuestion', 1);
+    return this.peer.forgetFree();
   }
 
   private step(input: () => void, fromLink = false): void {

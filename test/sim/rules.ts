@@ -17,7 +17,11 @@ export interface Rules extends VoteRules, GatewayRules {
   readonly countsFromRepeat: boolean;
 }
 
-export const REAL: Rules = { ...RULES, votesWithoutRoster: false, countsFromRepeat: false };
+export const REAL: Rules = {
+  ...RULES,
+  votesWithoutRoster: false,
+  countsFromRepeat: false,
+};
 
 /** Stands for "whoever holds under this name": what L6 forbids between peers. */
 const BY_NAME = 'by-name:';
@@ -28,8 +32,10 @@ export const BROKEN: Record<string, Rules> = {
   /** V1: a promise tells only what is flushed. */
   'promise-flushed-only': {
     ...REAL,
-    promised: (scope, register, ballot, flushed) =>
-      promisedOf(scope, flushed === register ? register : loadRegister(flushed, NO_BALLOT, 0), ballot),
+    promised: (scope, register, ballot, flushed) => {
+      const stored = flushed();
+      return promisedOf(scope, stored === register ? register : loadRegister(stored, NO_BALLOT, 0), ballot);
+    },
   },
   /** V2: accepted is said before the flush. */
   'accepted-unflushed': { ...REAL, mayAnswer: () => true },

@@ -32,6 +32,8 @@ export class World {
   readonly beliefs: Beliefs;
   /** Lock ids whose clients still ask for them. */
   readonly wanted = new Set<string>();
+  /** Lock ids that their clients ever wanted to be released. */
+  readonly released = new Set<string>();
   readonly names: readonly string[];
   readonly scopes: readonly string[];
   private readonly machines: Machine[] = [];
@@ -45,12 +47,11 @@ export class World {
     this.rules = rules;
     this.random = new Random(options.seed);
     this.journal = new Journal(() => this.time.now, print);
-    this.chains = new Chains(
-      options.voters,
-      this.journal,
-      () => this.time.now,
-      (lockId) => this.wanted.has(lockId),
-    );
+    this.chains = new Chains(options.voters, this.journal, () => this.time.now, {
+      wanted: (lockId) => this.wanted.has(lockId),
+      mayRelease: (lockId) => this.released.has(lockId),
+      ended: (scope, lockId, ending) => this.beliefs.ended(scope, lockId, ending),
+    });
     this.beliefs = new Beliefs(this.chains, this.journal, () => this.time.now);
     this.names = Array.from({ length: options.voters }, (_, i) => `p${i}`);
     this.scopes = Array.from({ length: options.scopes }, (_, i) => `s${i}`);
@@ -101,9 +102,18 @@ export class World {
 
   // --- clients ---
 
-  /** Carries a request to a random gateway and its answer back; either may be lost. */
-  ask(client: number, request: ClientRequest, timeoutMs: number, tell: (reply: ClientReply) => void): void {
+  /**
+   * Carries a request to a random gateway and its answer back; either may be lost.
+   * @returns what ends the connection; the gateway hears of it a little later.
+   */
+  ask(
+    client: number,
+    request: ClientRequest,
+    timeoutMs: number,
+    tell: (reply: ClientReply) => void,
+  ): () => void {
     const { random, time, options } = this;
+    let hangUp = () => {};
     const machine = random.pick(this.machines);
     const lose = !this.calm && random.chance(options.lostReply);
     const loseRequest = lose && random.chance(0.3);
@@ -124,7 +134,7 @@ export class World {
     }
     time.after(random.exp(options.delayMs), () => {
       if (loseRequest) return;
-      machine.request(request, timeoutMs, (reply) => {
+      hangUp = machine.request(request, timeoutMs, (reply) => {
         if (lose) {
           this.journal.note(
             'lost reply',
@@ -141,6 +151,7 @@ export class World {
         });
       });
     });
+    return () => time.after(random.exp(options.delayMs), () => hangUp());
   }
 
   // --- the network ---
@@ -303,7 +314,7 @@ function kinds(frame: Frame): string {
       const seq = 'seq' in m ? `#${m.seq}` : '';
       const what =
         m.kind === 'forward'
-          ? ` ${m.command.kind} ${'lockId' in m.command ? m.command.lockId : ''}`
+          ? ` ${m.command.kind} ${'lockId' in m.command ? m.command.lockId : ''}${'seen' in m.command ? ` seen ${m.command.seen} #${m.request}` : ''}`
           : m.kind === 'answer'
             ? ` ${m.verdict.kind}`
             : '';

@@ -49,7 +49,7 @@ describe('lock ids that the gateway made', () => {
   });
 
   test.each([
-    ['granted, made', { made: true }, granted('a'), ['release a -> 0']],
+    ['granted, made', { made: true }, granted('a'), ['cancel a -> 0']],
     ['granted, not made: the client may repeat', { made: false }, granted('a'), []],
     ['refused', { made: true }, BUSY, []],
   ])('the client is gone: %s', (_, more, outcome, undone) => {
@@ -58,7 +58,7 @@ describe('lock ids that the gateway made', () => {
     gate.asked();
     gate.gateway.abandon(id);
     gate.decide(0, outcome);
-    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([undone, undefined, 0]);
+    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([undone, undefined, undone.length]);
   });
 
   test('the client is gone: its grant goes back through a peer that lives; unknown numbers are no matter', () => {
@@ -69,7 +69,21 @@ describe('lock ids that the gateway made', () => {
     gate.dead.add(0);
     gate.asked();
     gate.decide(0, granted('a'));
+    expect(gate.asked()).toEqual(['cancel a -> 1']);
+    gate.decide(1, granted('a'));
     expect(gate.asked()).toEqual(['release a -> 1']);
+    expect(gate.gateway.size).toBe(1);
+    gate.decide(2, { kind: 'released', token: 1 as never, repeat: false });
+    expect(gate.gateway.size).toBe(0);
+  });
+
+  test('the client is gone and may ask elsewhere: no further copy leaves', () => {
+    const gate = new Gate();
+    const id = gate.ask(acquire('a'));
+    gate.asked();
+    gate.gateway.abandon(id);
+    gate.wait(10_000);
+    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([[], undefined, 0]);
   });
 });
 

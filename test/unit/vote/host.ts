@@ -60,6 +60,7 @@ export class Host implements ProposerHost {
   readonly rules = VOTE_RULES;
   now = 0;
   roundFloor = 0;
+  nextQuestion = 1;
   readonly own: Register = loadRegister(undefined, NO_BALLOT, 0);
   readonly proposer = new Proposer(SCOPE);
   /** The waits that it told the watch of leases. */
