@@ -16,6 +16,7 @@
 
 import type { Register } from '../vote/acceptor.ts';
 import type { VoteMessage } from '../vote/messages.ts';
+import { majority } from '../vote/quorum.ts';
 import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
 import type { Settlement, Task } from '../vote/task.ts';
 import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
@@ -239,7 +240,7 @@ export class Peer {
 
   /** Whether a majority of the voters looks alive from here. */
   get hasQuorum(): boolean {
-    return this.up.filter(Boolean).length >= (this.up.length >> 1) + 1;
+    return this.up.filter(Boolean).length >= majority(this.up.length);
   }
 
   isUp(voter: number): boolean {

@@ -1,0 +1,98 @@
+/**
+ * npm run bench [-- --ms 3000 --clients 1,16,64]
+ * Three real peers with flushes on, a load in a process of its own, and the machine's own yardsticks in the same
+ * run. Prints a table; figures are only worth comparing within one run.
+ */
+import { spawn } from 'node:child_process';
+import { cpus } from 'node:os';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Cluster } from '../process/cluster.ts';
+import { flushMs, roundTripMs } from './yardsticks.ts';
+
+const { values } = parseArgs({
+  options: {
+    ms: { type: 'string', default: '4000' },
+    clients: { type: 'string', default: '1,16,64' },
+    peers: { type: 'string', default: '3' },
+  },
+});
+
+/** What is added up over all peers, and how its line in /metrics starts. */
+const COUNTERS = {
+  cpuSeconds: 'quorate_process_cpu_seconds_total',
+  flushes: 'quorate_flushes_total',
+  frames: 'quorate_link_frames_total{direction="out"}',
+  messages: 'quorate_link_messages_total{direction="out"}',
+} as const;
+type Totals = Record<keyof typeof COUNTERS, number>;
+
+async function totals(cluster: Cluster): Promise<Totals> {
+  const sums: Totals = { cpuSeconds: 0, flushes: 0, frames: 0, messages: 0 };
+  for (const node of cluster.nodes) {
+    const lines = String((await cluster.get(node, '/metrics')).body).split('\n');
+    for (const [name, start] of Object.entries(COUNTERS)) {
+      const line = lines.find((candidate) => candidate.startsWith(`${start} `));
+      if (line === undefined) throw new Error(`/metrics of ${node.name} has no ${start}`);
+      sums[name as keyof Totals] += Number(line.slice(start.length));
+    }
+  }
+  return sums;
+}
+
+interface Load {
+  readonly pairs: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuMs: number;
+}
+
+async function run(cluster: Cluster, clients: number, names: 'own' | 'fresh') {
+  const ms = Number(values.ms);
+  const load = fileURLToPath(new URL('load.ts', import.meta.url));
+  const ports = cluster.nodes.map((node) => node.port).join(',');
+  const args = ['--import', 'tsx', load, '--ports', ports, '--clients', String(clients), '--ms', String(ms)];
+  const child = spawn(process.execPath, [...args, '--names', names], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let before: Promise<Totals> | undefined;
+  let result: Load | undefined;
+  for await (const line of createInterface(child.stdout)) {
+    if (line === 'start') before = totals(cluster);
+    else if (line.startsWith('{')) result = JSON.parse(line) as Load;
+  }
+  if (before === undefined || result === undefined) throw new Error('the load ended without a result');
+  const from = await before;
+  const to = await totals(cluster);
+  const { pairs, p50, p99 } = result;
+  const per = (name: keyof Totals) => (to[name] - from[name]) / pairs;
+  return {
+    names,
+    clients,
+    'pairs/s': Math.round((pairs / ms) * 1000),
+    'p50 ms': p50.toFixed(2),
+    'p99 ms': p99.toFixed(2),
+    'flushes/pair': per('flushes').toFixed(2),
+    'frames/pair': per('frames').toFixed(2),
+    'messages/pair': per('messages').toFixed(2),
+    'peers cpu ms/pair': (per('cpuSeconds') * 1000).toFixed(3),
+    'client cpu ms/pair': (result.cpuMs / pairs).toFixed(3),
+  };
+}
+
+console.log(
+  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores, ${values.peers} peers`,
+);
+const flush = flushMs();
+const trip = await roundTripMs();
+console.log(`one flush ${flush.toFixed(3)} ms, one WebSocket round trip ${trip.toFixed(3)} ms`);
+const cluster = await Cluster.start(Number(values.peers));
+try {
+  const rows = [];
+  for (const clients of values.clients.split(',').map(Number)) rows.push(await run(cluster, clients, 'own'));
+  rows.push(await run(cluster, 64, 'fresh'));
+  console.table(rows);
+} finally {
+  await cluster.stop();
+}
