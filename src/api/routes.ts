@@ -69,7 +69,13 @@ export function addRoutes(app: App, door: Door, metrics: Metrics): void {
     '/api/v1.0/locks/:scope',
     {
       config: { action: 'status' },
-      schema: { summary: 'One scope, by a vote', params: scopePath, response: { 200: status, ...failures } },
+      schema: {
+        summary: 'One scope, by a vote',
+        description:
+          'The scopes "." and ".." are no segments of a path: ask for them with POST and action status.',
+        params: scopePath,
+        response: { 200: status, ...failures },
+      },
     },
     async ({ params: { scope }, identity }) => {
       guard.authorize(identity, 'status', scope);

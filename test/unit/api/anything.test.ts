@@ -78,6 +78,14 @@ describe('whatever comes in', () => {
   test('there is no 500, and nothing changes but by a 200', async () => {
     await at.lock({ scope: 'held', action: 'lock', holder: 'owner', timeout: 'none' });
     const seen = new Set<number>();
+    /** One of each kind of answer, so that no unlucky seed leaves one out. */
+    const each = [
+      { scope: 'held', action: 'status' },
+      { scope: 'held', action: 'lock', timeout: '0' },
+      { scope: 'never', action: 'unlock' },
+      { scope: 'held', action: 'unlock' },
+      { scope: 'held', action: 'lock' },
+    ];
     const holders = () => {
       const held = [...at.peer.disk].filter(([, { state }]) => state.holders.length > 0);
       return JSON.stringify(held.map(([scope, { state }]) => [scope, state.holders]));
@@ -92,7 +100,7 @@ describe('whatever comes in', () => {
         expect(problem.parse(json)).toEqual(json);
         expect(holders()).toBe(before);
       }),
-      { numRuns: 600 },
+      { numRuns: 600, examples: each.map((fields) => [JSON.stringify(fields)]) },
     );
     expect(at.bugs).toEqual([]);
     expect([...seen].sort()).toEqual([200, 400, 404, 409, 423]);
@@ -103,7 +111,9 @@ describe('whatever comes in', () => {
   test('any good scope is locked under exactly its name', async () => {
     const scope = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
-      .filter((s) => !/\p{Cc}/u.test(s));
+      .filter((name) => !/\p{Cc}/u.test(name) && Buffer.byteLength(name) <= 512)
+      // Clients resolve these two before they send a path, however they are encoded.
+      .filter((name) => name !== '.' && name !== '..');
     await fc.assert(
       fc.asyncProperty(scope, async (name) => {
         const { status, json } = await at.lock({ scope: name, action: 'lock' });

@@ -121,6 +121,13 @@ describe('many requests on one connection', () => {
   });
 });
 
+test.each(['.', '..'])('the scope %j is found by who sends its path as it is', async (scope) => {
+  await listen();
+  await send(post(lock(scope)), answers(1));
+  const text = await send(`GET /api/v1.0/locks/${scope} HTTP/1.1\r\nHost: localhost\r\n\r\n`, answers(1));
+  expect(text).toContain(`"status":"locked","scope":"${scope}"`);
+});
+
 describe('draining', () => {
   test('answers what is under way, then ends the connection', async () => {
     const gate = gated();
