@@ -65,6 +65,7 @@ export async function runPeer(options: PeerOptions): Promise<void> {
     host: listen.host,
     names: [...[...roster.values()].map(hostOf), ...options['allow-host']],
     requestMs: options['request-timeout'],
+    figures: () => runner.sizes,
     counters: () => runner.counters,
     bug: (error) => log.error({ err: error }, 'a request met an error that nobody planned for'),
   });

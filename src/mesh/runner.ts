@@ -328,6 +328,11 @@ export class Runner implements RunningPeer {
     return this.peer?.hasQuorum ?? false;
   }
 
+  /** Scopes in memory, and requests that wait for their vote. */
+  get sizes(): { readonly scopes: number; readonly requests: number } {
+    return this.peer?.sizes ?? { scopes: 0, requests: 0 };
+  }
+
   get counters(): Readonly<Counters> {
     const { commands, turns, flusher } = this;
     const { flushes, registers } = flusher;
