@@ -1,41 +1,56 @@
 /**
  * The rules of one scope: what a command comes to in a state, and which events it causes.
- * Pure and total. Rules L1 to L8 of ARCHITECTURE.md; each row below says which.
+ * Pure and total. Rules L1 to L9 of ARCHITECTURE.md; each row below says which. After the events of a row come those
+ * that the new state calls for by itself (settle.ts).
  *
  *   row  command  guard                                    events              outcome
- *   A    acquire  the lock id holds, same client           -                   granted (repeat)        L4
- *   B    acquire  the lock id holds, another name          -                   mismatch                L4
- *   C    acquire  the lock id is retired                   -                   ended                   L4
- *   D    acquire  seen is more than the ring behind        -                   stale                   L4
- *   E    acquire  the holder name holds already            -                   already_held            L5
- *   F    acquire  nobody holds                             granted             granted                 L1 L2 L7
- *   G    acquire  otherwise                                -                   busy                    L1
- *   H    release  the lock id holds                        ended(released)     released                L6
- *   I    release  it was released                          -                   released (repeat)       L6
- *   J    release  it is retired otherwise                  -                   ended
- *   K    release  unknown                                  -                   not_found
- *   L    extend   the lock id holds                        extended            extended                L6
- *   M    extend   it is retired                            -                   ended
- *   N    extend   unknown                                  -                   not_found
- *   O    cancel   the lock id holds                        -                   granted (repeat)        L4
- *   P    cancel   it was cancelled                         -                   cancelled               L4
- *   Q    cancel   it is retired otherwise                  -                   ended
- *   R    cancel   unknown                                  ended(cancelled)    cancelled               L4
- *   S    expire   the lock id holds under that lease id    ended(expired)      expired                 T3
- *   T    expire   otherwise                                -                   not_found               T3
- *   U    read                                              -                   state
+ *   (acquire and convert: acquire.ts, convert.ts)
+ *   K1   claim    unclaimed at this gateway                claimed             granted                 T4
+ *   K2   claim    the lock id holds otherwise              -                   granted (repeat)        T4
+ *   K3   claim    it waits or is parked                    -                   queued
+ *   K4   claim    it is retired; unknown                   -                   ended; not_found
+ *   R1   release  for a gateway, not unclaimed there       -                   granted (repeat)        T4
+ *   R2   release  the lock id holds                        ended               released                L6
+ *   R3   release  it waits or is parked                    -                   queued
+ *   R4   release  it was released, or forced likewise      -                   released (repeat)       L6
+ *   R5   release  it is retired otherwise; unknown         -                   ended; not_found
+ *   X1   extend   the lock id holds                        extended            extended                L6 T4
+ *   X2   extend   it is retired; otherwise                 -                   ended; not_found
+ *   C1   cancel   an upgrade from the token that it names  upgrading(none)     cancelled               L9
+ *   C2   cancel   an upgrade, otherwise                    -                   as the lock is
+ *   C3   cancel   the lock id holds                        -                   granted (repeat)        L4
+ *   C4   cancel   it waits, at another gateway             -                   queued                  L4
+ *   C5   cancel   it waits or is parked; unknown           ended(cancelled)    cancelled               L4
+ *   C6   cancel   it was cancelled                         -                   cancelled               L4
+ *   C7   cancel   it is retired otherwise                  -                   ended
+ *   P1   park     it waits or is unclaimed there           parked              parked                  T4
+ *   P2   park     it is parked                             -                   parked
+ *   P3   park     the lock id holds; waits; ended; else    -                   granted, queued, ended, not_found
+ *   Q1   reap     it is parked                             ended(cancelled)    cancelled
+ *   Q2   reap     otherwise                                -                   not_found
+ *   E1   expire   that lease, unclaimed                    deserted            expired                 T3 T4
+ *   E2   expire   that lease                               ended(expired)      expired                 T3
+ *   E3   expire   otherwise                                -                   not_found               T3
+ *   W    sweep    always                                   ended.. deserted    swept                   T5 T6
+ *   S    read, look                                        -                   state
  */
-import type { Acquire, Command, Extend, Outcome } from './command.ts';
-import type { LockEvent } from './event.ts';
+import { acquire } from './acquire.ts';
+import type { Cancel, Claim, Command, Extend, Outcome, Park, Release, Sweep } from './command.ts';
+import { convert } from './convert.ts';
+import { evolveAll, type LockEvent, placesOf } from './event.ts';
+import { aheadOf, everybody, findWaiter } from './queue.ts';
+import { settling } from './settle.ts';
 import {
-  type FencingToken,
   findGrant,
+  findParked,
   findRetired,
   type Grant,
   type LeaseId,
+  type LockId,
   type LockState,
   NO_EXPIRY,
-  RETIRED_RING,
+  type SessionId,
+  type Waiter,
 } from './state.ts';
 
 export interface Decision {
@@ -44,11 +59,9 @@ export interface Decision {
 }
 
 const NO_EVENTS: readonly LockEvent[] = [];
-const BUSY: Decision = { outcome: { kind: 'busy' }, events: NO_EVENTS };
-const STALE: Decision = { outcome: { kind: 'stale' }, events: NO_EVENTS };
-const MISMATCH: Decision = { outcome: { kind: 'mismatch' }, events: NO_EVENTS };
 const NOT_FOUND: Decision = { outcome: { kind: 'not_found' }, events: NO_EVENTS };
 const CANCELLED: Decision = { outcome: { kind: 'cancelled' }, events: NO_EVENTS };
+const PARKED: Decision = { outcome: { kind: 'parked' }, events: NO_EVENTS };
 const STATE: Decision = { outcome: { kind: 'state' }, events: NO_EVENTS };
 
 /**
@@ -58,90 +71,165 @@ const STATE: Decision = { outcome: { kind: 'state' }, events: NO_EVENTS };
 export function decide(state: LockState, command: Command, leaseId: LeaseId): Decision {
   switch (command.kind) {
     case 'acquire':
-      return acquire(state, command, leaseId);
+      return settled(state, acquire(state, command, leaseId), leaseId, command.at);
+    case 'convert': {
+      const held = findGrant(state, command.lockId);
+      if (held === undefined) return elsewhere(state, command.lockId);
+      return settled(state, convert(state, command, held), leaseId, command.at);
+    }
+    case 'claim':
+      return claim(state, command, leaseId);
     case 'extend':
       return extend(state, command, leaseId);
-    case 'release': {
-      const grant = findGrant(state, command.lockId);
-      if (grant !== undefined) {
-        return {
-          outcome: { kind: 'released', token: grant.token, repeat: false },
-          events: [{ kind: 'ended', lockId: command.lockId, ending: 'released' }],
-        };
-      }
-      const old = findRetired(state, command.lockId);
-      if (old?.ending === 'released') return unchanged({ kind: 'released', token: old.token, repeat: true });
-      return ended(state, command.lockId) ?? NOT_FOUND;
-    }
-    case 'cancel': {
-      const grant = findGrant(state, command.lockId);
-      if (grant !== undefined) return unchanged({ kind: 'granted', grant, repeat: true });
-      if (findRetired(state, command.lockId)?.ending === 'cancelled') return CANCELLED;
-      return (
-        ended(state, command.lockId) ?? {
-          outcome: CANCELLED.outcome,
-          events: [{ kind: 'ended', lockId: command.lockId, ending: 'cancelled' }],
-        }
-      );
+    case 'release':
+      return settled(state, release(state, command), leaseId, command.at);
+    case 'cancel':
+      return settled(state, cancel(state, command), leaseId, command.at);
+    case 'park':
+      return settled(state, park(state, command), leaseId, command.at);
+    case 'reap': {
+      if (findParked(state, command.lockId) === undefined) return NOT_FOUND;
+      return { outcome: CANCELLED.outcome, events: [ending(command.lockId, 'cancelled')] };
     }
     case 'expire': {
-      if (findGrant(state, command.lockId)?.leaseId !== command.leaseId) return NOT_FOUND;
-      return {
-        outcome: { kind: 'expired' },
-        events: [{ kind: 'ended', lockId: command.lockId, ending: 'expired' }],
-      };
+      const held = findGrant(state, command.lockId);
+      if (held?.leaseId !== command.leaseId) return NOT_FOUND;
+      const event: LockEvent =
+        held.unclaimed === null
+          ? ending(held.lockId, 'expired')
+          : { kind: 'deserted', gateway: held.unclaimed.gateway };
+      return settled(state, { outcome: { kind: 'expired' }, events: [event] }, leaseId, command.at);
     }
+    case 'sweep':
+      return settled(state, sweep(state, command), leaseId, command.at);
     case 'read':
+    case 'look':
       return STATE;
   }
 }
 
-function acquire(state: LockState, command: Acquire, leaseId: LeaseId): Decision {
-  const own = findGrant(state, command.lockId);
-  if (own !== undefined) {
-    // A client without a name gets a new made-up one at each gateway; its lock id alone proves who it is.
-    const same = !command.named || own.holder === command.holder;
-    return same ? unchanged({ kind: 'granted', grant: own, repeat: true }) : MISMATCH;
-  }
-  const old = ended(state, command.lockId);
-  if (old !== undefined) return old;
-  if (state.retirements - command.seen > RETIRED_RING) return STALE;
-  for (const grant of state.holders) {
-    if (grant.holder === command.holder) return unchanged({ kind: 'already_held', grant });
-  }
-  if (state.holders.length > 0) return BUSY;
-  const grant: Grant = {
-    lockId: command.lockId,
-    holder: command.holder,
-    named: command.named,
-    mode: command.mode,
-    token: (state.token + 1) as FencingToken,
-    leaseMs: command.leaseMs,
-    leaseId,
-    at: command.at,
+/** With the events that the new state calls for. */
+function settled(state: LockState, decision: Decision, leaseId: LeaseId, at: number): Decision {
+  if (decision.events.length === 0) return decision;
+  const more = settling(evolveAll(state, decision.events), leaseId, at);
+  return more.length === 0 ? decision : { outcome: decision.outcome, events: [...decision.events, ...more] };
+}
+
+function claim(state: LockState, command: Claim, leaseId: LeaseId): Decision {
+  const { lockId, at } = command;
+  const held = findGrant(state, lockId);
+  if (held === undefined) return elsewhere(state, lockId);
+  const { unclaimed } = held;
+  if (unclaimed === null || unclaimed.gateway !== command.gateway) return repeated(held);
+  const grant: Grant = { ...held, leaseMs: unclaimed.leaseMs, leaseId, at, unclaimed: null };
+  return {
+    outcome: { kind: 'granted', grant, repeat: false },
+    events: [{ kind: 'claimed', lockId, leaseId, at }],
   };
-  return { outcome: { kind: 'granted', grant, repeat: false }, events: [{ kind: 'granted', grant }] };
+}
+
+function release(state: LockState, command: Release): Decision {
+  const { lockId, gateway, force } = command;
+  const held = findGrant(state, lockId);
+  if (held !== undefined) {
+    if (gateway !== null && held.unclaimed?.gateway !== gateway) return repeated(held);
+    const event: LockEvent =
+      force === null
+        ? ending(lockId, 'released')
+        : { kind: 'ended', lockId, ending: 'forced', note: `${force.by}: ${force.reason}` };
+    return { outcome: { kind: 'released', token: held.token, repeat: false }, events: [event] };
+  }
+  const old = findRetired(state, lockId);
+  if (old?.ending === 'released' || (force !== null && old?.ending === 'forced'))
+    return unchanged({ kind: 'released', token: old.token, repeat: true });
+  return elsewhere(state, lockId);
 }
 
 function extend(state: LockState, command: Extend, leaseId: LeaseId): Decision {
-  const grant = findGrant(state, command.lockId);
-  if (grant === undefined) return ended(state, command.lockId) ?? NOT_FOUND;
-  const leaseMs =
-    command.replaces === grant.leaseId ? command.leaseMs : longer(grant.leaseMs, command.leaseMs);
+  const held = findGrant(state, command.lockId);
+  if (held === undefined) return ended(state, command.lockId) ?? NOT_FOUND;
+  const leaseMs = command.replaces === held.leaseId ? command.leaseMs : longer(held.leaseMs, command.leaseMs);
   return {
-    outcome: { kind: 'extended', grant: { ...grant, leaseMs, leaseId } },
-    events: [{ kind: 'extended', lockId: grant.lockId, leaseMs, leaseId }],
+    outcome: { kind: 'extended', grant: { ...held, leaseMs, leaseId, unclaimed: null } },
+    events: [{ kind: 'extended', lockId: held.lockId, leaseMs, leaseId }],
   };
+}
+
+function cancel(state: LockState, command: Cancel): Decision {
+  const { lockId, gateway, token } = command;
+  const held = findGrant(state, lockId);
+  if (token !== 0) {
+    if (held === undefined) return ended(state, lockId) ?? NOT_FOUND;
+    if (state.upgrade?.lockId !== lockId || held.token !== token) return repeated(held);
+    return { outcome: CANCELLED.outcome, events: [{ kind: 'upgrading', upgrade: null }] };
+  }
+  if (held !== undefined) return repeated(held);
+  const waiter = findWaiter(state.queue, lockId);
+  if (waiter !== undefined && gateway !== null && waiter.gateway !== gateway) return queued(state, waiter);
+  if (findRetired(state, lockId)?.ending === 'cancelled') return CANCELLED;
+  return ended(state, lockId) ?? { outcome: CANCELLED.outcome, events: [ending(lockId, 'cancelled')] };
+}
+
+function park(state: LockState, { lockId, gateway }: Park): Decision {
+  const held = findGrant(state, lockId);
+  const waiter = held === undefined ? findWaiter(state.queue, lockId) : (held.unclaimed ?? undefined);
+  if (waiter?.gateway === gateway) {
+    return { outcome: PARKED.outcome, events: [{ kind: 'parked', lockId }] };
+  }
+  if (held !== undefined) return repeated(held);
+  if (findParked(state, lockId) !== undefined) return PARKED;
+  return elsewhere(state, lockId);
+}
+
+function sweep(state: LockState, { session }: Sweep): Decision {
+  const events: LockEvent[] = [];
+  for (const held of state.holders) if (held.session === session) events.push(ending(held.lockId, 'crashed'));
+  for (const waiter of placesOf(state, session)) events.push(ending(waiter.lockId, 'crashed'));
+  if (isNamedAt(state, session)) events.push({ kind: 'deserted', gateway: session });
+  return { outcome: { kind: 'swept' }, events };
+}
+
+/** Whether anybody waits at this gateway, or is unclaimed there. */
+export function isNamedAt(state: LockState, gateway: SessionId): boolean {
+  if (state.upgrade?.gateway === gateway) return true;
+  for (const held of state.holders) if (held.unclaimed?.gateway === gateway) return true;
+  for (const waiter of everybody(state.queue)) if (waiter.gateway === gateway) return true;
+  return false;
+}
+
+/** Whether this lock id holds, waits or is parked here and lives with this session. */
+export function isSessionHere(state: LockState, lockId: LockId, session: SessionId): boolean {
+  const known = findGrant(state, lockId) ?? findWaiter(state.queue, lockId) ?? findParked(state, lockId);
+  return known?.session === session;
 }
 
 function longer(a: number, b: number): number {
   return a === NO_EXPIRY || b === NO_EXPIRY ? NO_EXPIRY : Math.max(a, b);
 }
 
-function ended(state: LockState, lockId: Grant['lockId']): Decision | undefined {
+function ending(lockId: LockId, why: 'released' | 'expired' | 'cancelled' | 'crashed'): LockEvent {
+  return { kind: 'ended', lockId, ending: why, note: null };
+}
+
+/** What a lock id that does not hold comes to. */
+function elsewhere(state: LockState, lockId: LockId): Decision {
+  const waiter = findWaiter(state.queue, lockId) ?? findParked(state, lockId);
+  if (waiter !== undefined) return queued(state, waiter);
+  return ended(state, lockId) ?? NOT_FOUND;
+}
+
+function queued(state: LockState, waiter: Waiter): Decision {
+  return unchanged({ kind: 'queued', position: 1 + aheadOf(state.queue, waiter.priority, waiter.arrival) });
+}
+
+function repeated(grant: Grant): Decision {
+  return unchanged({ kind: 'granted', grant, repeat: true });
+}
+
+function ended(state: LockState, lockId: LockId): Decision | undefined {
   const old = findRetired(state, lockId);
   if (old === undefined) return undefined;
-  return unchanged({ kind: 'ended', ending: old.ending, token: old.token });
+  return unchanged({ kind: 'ended', ending: old.ending, token: old.token, note: old.note });
 }
 
 function unchanged(outcome: Outcome): Decision {

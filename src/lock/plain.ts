@@ -10,6 +10,13 @@ export const SCOPE_BYTES_MAX = 512;
 export const HOLDER_CHARS_MAX = 256;
 export const LOCK_ID_CHARS_MAX = 64;
 export const LEASE_ID_CHARS_MAX = 128;
+export const SESSION_ID_CHARS_MAX = 128;
+export const REASON_CHARS_MAX = 1_024;
+/** Who forced a lock and why. */
+export const NOTE_CHARS_MAX = 2_048;
+
+/** A session's register is the scope of its id behind this character, which no other scope may have. */
+export const SESSION_SCOPE_PREFIX = '\u0001';
 
 /** Bytes that are no value of the expected kind. */
 export class WireError extends Error {
@@ -68,22 +75,36 @@ export function text(u: unknown, least: number, most: number, field: string): st
 }
 
 /**
- * A scope. Lone surrogates are refused because two scopes could then become the same bytes on a disk; the doors
- * refuse more than this.
+ * A scope, or a session's behind SESSION_SCOPE_PREFIX. Lone surrogates are refused because two scopes could then
+ * become the same bytes on a disk; the doors refuse more than this.
  */
 export function scopeText(u: unknown, field: string): string {
   const scope = text(u, 1, SCOPE_BYTES_MAX, field);
-  let bytes = scope.length;
-  for (let i = 0; i < scope.length; i++) {
-    const unit = scope.charCodeAt(i);
+  const from = scope.length > 1 && scope.startsWith(SESSION_SCOPE_PREFIX) ? SESSION_SCOPE_PREFIX.length : 0;
+  const bytes = checkedBytes(scope, from, field);
+  if (bytes <= SCOPE_BYTES_MAX) return scope;
+  throw new WireError(field, `has ${bytes} bytes, at most ${SCOPE_BYTES_MAX}`);
+}
+
+/** A session's id: whatever can stand in a scope. */
+export function sessionText(u: unknown, field: string): string {
+  const session = text(u, 1, SESSION_ID_CHARS_MAX, field);
+  checkedBytes(session, 0, field);
+  return session;
+}
+
+/** The bytes of a well-formed text that has no control character from this place on. */
+function checkedBytes(value: string, from: number, field: string): number {
+  let bytes = value.length;
+  for (let i = from; i < value.length; i++) {
+    const unit = value.charCodeAt(i);
     if (unit >= 0x20 && unit < 0x80) continue;
     if (unit < 0x20) throw new WireError(field, 'has a control character');
     bytes += unit < 0x800 ? 1 : 2;
     if (unit < 0xd800 || unit > 0xdfff) continue;
-    const next = i + 1 < scope.length ? scope.charCodeAt(i + 1) : 0;
+    const next = i + 1 < value.length ? value.charCodeAt(i + 1) : 0;
     if (unit > 0xdbff || next < 0xdc00 || next > 0xdfff) throw new WireError(field, 'is not well-formed');
     i++;
   }
-  if (bytes <= SCOPE_BYTES_MAX) return scope;
-  throw new WireError(field, `has ${bytes} bytes, at most ${SCOPE_BYTES_MAX}`);
+  return bytes;
 }

@@ -1,9 +1,12 @@
 /**
- * State of one scope: who holds it, the last fencing token, and the lock ids that ended lately.
- * Always true: `token` is at least every token in `holders`; no lock id is both held and retired; `retired`
- * holds the newest `min(retirements, RETIRED_RING)` retirements, oldest first.
+ * State of one scope: who holds it, who waits, the last fencing token, and the lock ids that ended lately.
+ * Always true: `token` is at least every token in `holders`; a lock id is in at most one of holders, queue, parked
+ * and retired; holders are readers, or one writer; whoever is next in the queue could not be granted now;
+ * `retired` holds the newest `min(retirements, RETIRED_RING)` retirements, oldest first.
  * Values are immutable and shared between states. Knows nothing of votes, clocks or machines.
  */
+import { NOBODY, type Queue } from './queue.ts';
+import { get, type Tree } from './tree.ts';
 
 /** A number, per scope, larger at every grant, for ever. Guarded resources compare it. */
 export type FencingToken = number & { readonly brand: 'FencingToken' };
@@ -14,8 +17,13 @@ export type LeaseId = string & { readonly brand: 'LeaseId' };
 /** UUID of one acquisition, also its idempotency key. */
 export type LockId = string & { readonly brand: 'LockId' };
 
-/** How a scope is held. Readers and permits arrive with the queue. */
-export type Mode = 'write';
+/** A client's session, or that of a gateway under which it keeps the places of its clients. */
+export type SessionId = string & { readonly brand: 'SessionId' };
+
+/** How a scope is held. */
+export type Mode = 'write' | 'read';
+
+export type Priority = 'high' | 'normal' | 'low';
 
 /** A lease of this many milliseconds never expires (`timeout: "none"`). */
 export const NO_EXPIRY = 0;
@@ -23,35 +31,88 @@ export const NO_EXPIRY = 0;
 /** How many ended lock ids a scope remembers (L4). */
 export const RETIRED_RING = 64;
 
-/** One holder of the scope. */
-export interface Grant {
+/** Waiters, parked places and unclaimed promotions that one scope admits. */
+export const WAITERS_MAX = 20_000;
+
+/** Readers of one scope at a time. */
+export const HOLDERS_MAX = 20_000;
+
+/** What one acquisition wants, and for whom: carried by who waits and by who holds. */
+export interface Claimant {
   readonly lockId: LockId;
   readonly holder: string;
   /** Whether the client chose the holder name; if not, the scope alone may release the lock (L6). */
   readonly named: boolean;
+  readonly priority: Priority;
+  /** Why, for people. */
+  readonly reason: string | null;
+  /** The session of the client's that this lives and dies with. */
+  readonly session: SessionId | null;
+  /** That session's time to live in milliseconds, for people; 0 without a session. */
+  readonly ttlMs: number;
+}
+
+/** One who waits. */
+export interface Waiter extends Claimant {
+  readonly mode: Mode;
+  /** The lease that is wanted: milliseconds, or NO_EXPIRY. */
+  readonly leaseMs: number;
+  /** How long the claim of a promotion may take (T4), in milliseconds. */
+  readonly claimMs: number;
+  /** The session of the gateway where the client waits (T6). */
+  readonly gateway: SessionId;
+  /** Which of the client's repeats put it there; a lower one moves nothing. */
+  readonly repeat: number;
+  /** Wall clock of the gateway when it asked, milliseconds since 1970: for people (L8). */
+  readonly at: number;
+  /** Its place in the order of arrival. */
+  readonly arrival: number;
+}
+
+/** One holder of the scope. */
+export interface Grant extends Claimant {
   readonly mode: Mode;
   readonly token: FencingToken;
+  /** The token before the last conversion, 0 if there was none (L9). */
+  readonly former: FencingToken;
   /** Milliseconds, or NO_EXPIRY. */
   readonly leaseMs: number;
   readonly leaseId: LeaseId;
-  /** Wall clock of the gateway, milliseconds since 1970: shown to people, read by no rule (L8). */
+  /** Wall clock of a gateway, milliseconds since 1970: shown to people, read by no rule (L8). */
   readonly at: number;
+  /** Who it was as a waiter, until the promotion is claimed; nobody believes in the lock before (T4). */
+  readonly unclaimed: Waiter | null;
+}
+
+/** A reader among several that waits to be the only one, and will then write (L9). */
+export interface Upgrade {
+  readonly lockId: LockId;
+  /** The session of the gateway where its client waits. */
+  readonly gateway: SessionId;
 }
 
 /** Why a lock id can never be granted again. */
-export type Ending = 'released' | 'expired' | 'cancelled';
+export type Ending = 'released' | 'expired' | 'cancelled' | 'crashed' | 'forced';
 
 /** A lock id that ended, and the token that it had (0 if it never held). */
 export interface Retired {
   readonly lockId: LockId;
   readonly ending: Ending;
   readonly token: FencingToken;
+  /** Who forced it and why, for people; null for all other endings. */
+  readonly note: string | null;
 }
 
 /** Everything that is replicated about one scope. */
 export interface LockState {
   readonly token: FencingToken;
   readonly holders: readonly Grant[];
+  readonly queue: Queue;
+  /** Places kept for clients that are away: not granted, until they ask again. */
+  readonly parked: Tree<string, Waiter>;
+  readonly upgrade: Upgrade | null;
+  /** How many ever came to wait, or were granted ahead of somebody who waits. */
+  readonly arrivals: number;
   readonly retired: readonly Retired[];
   /** How many lock ids were ever retired; tells how far back `retired` reaches. */
   readonly retirements: number;
@@ -61,6 +122,10 @@ export interface LockState {
 export const EMPTY: LockState = {
   token: 0 as FencingToken,
   holders: [],
+  queue: NOBODY,
+  parked: undefined,
+  upgrade: null,
+  arrivals: 0,
   retired: [],
   retirements: 0,
 };
@@ -71,6 +136,11 @@ export function findGrant(state: LockState, lockId: LockId): Grant | undefined {
   return undefined;
 }
 
+/** The place that is kept under this lock id, or undefined. */
+export function findParked(state: LockState, lockId: LockId): Waiter | undefined {
+  return get(state.parked, lockId);
+}
+
 /** The retirement of this lock id, if the ring still remembers it. Newest first: repeats come soon. */
 export function findRetired(state: LockState, lockId: LockId): Retired | undefined {
   for (let i = state.retired.length - 1; i >= 0; i--) {
@@ -78,4 +148,15 @@ export function findRetired(state: LockState, lockId: LockId): Retired | undefin
     if (entry.lockId === lockId) return entry;
   }
   return undefined;
+}
+
+/** Whether nobody holds, waits or is kept a place. */
+export function isFree(state: LockState): boolean {
+  return state.holders.length === 0 && state.queue === NOBODY && state.parked === undefined;
+}
+
+/** Whether this mode may be held beside those (L1). */
+export function isCompatible(mode: Mode, holders: readonly Grant[]): boolean {
+  const other = holders[0];
+  return other === undefined || (mode === 'read' && other.mode === 'read');
 }

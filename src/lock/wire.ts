@@ -1,119 +1,150 @@
 /**
- * States, grants, events, commands and outcomes as positional arrays of plain values, and back.
+ * States, grants and waiters as positional arrays of plain values, and back.
  * Always true: decoding what was encoded gives the same value; whatever else is decoded is a valid value or a
- * WireError. Kinds and positions are only ever appended, and decoders take longer arrays than they know, so that
- * peers of two versions share a mesh, and a disk outlives a version.
+ * WireError; equal states give equal arrays. Kinds and positions are only ever appended, and decoders take longer
+ * arrays than they know, so that peers of two versions share a mesh, and a disk outlives a version.
  */
-import type { Command, Outcome } from './command.ts';
-import type { LockEvent } from './event.ts';
+import { flag, LOCK_ID_CHARS_MAX, list, NOTE_CHARS_MAX, natural, text, upTo, WireError } from './plain.ts';
+import { everybody, join, NOBODY, PASSED_MAX, type Queue } from './queue.ts';
 import {
-  flag,
-  HOLDER_CHARS_MAX,
-  LEASE_ID_CHARS_MAX,
-  LOCK_ID_CHARS_MAX,
-  list,
-  natural,
-  text,
-  UnknownKindError,
-  WireError,
-} from './plain.ts';
-import {
+  type Claimant,
   EMPTY,
-  type Ending,
   type FencingToken,
   type Grant,
-  type LeaseId,
   type LockId,
   type LockState,
   type Mode,
   RETIRED_RING,
   type Retired,
+  type Upgrade,
+  WAITERS_MAX,
+  type Waiter,
 } from './state.ts';
+import { set, type Tree, values } from './tree.ts';
+import {
+  COMMA,
+  endingFromWire,
+  endingToWire,
+  holderFromWire,
+  leaseIdFromWire,
+  lockIdFromWire,
+  modeFromWire,
+  modeToWire,
+  priorityFromWire,
+  priorityToWire,
+  reasonFromWire,
+  sessionFromWire,
+  sessionIdFromWire,
+  tokenFromWire,
+} from './wire-words.ts';
 
-/** Modes and endings by their number on the wire. Only ever appended. */
-const MODES: readonly Mode[] = ['write'];
-const ENDINGS: readonly Ending[] = ['released', 'expired', 'cancelled'];
+/** Places of one scope, waiting, kept or unclaimed, that are taken; a version may admit fewer. */
+const PLACES_MAX = 2 * WAITERS_MAX;
 
-const GRANTED = 0;
-const EXTENDED = 1;
-const ENDED = 2;
+// --- waiters and grants ---
 
-const ACQUIRE = 0;
-const RELEASE = 1;
-const EXTEND = 2;
-const CANCEL = 3;
-const EXPIRE = 4;
-const READ = 5;
-
-/** Outcomes by their number on the wire. Only ever appended. */
-const OUTCOMES: readonly Outcome['kind'][] = [
-  'granted',
-  'already_held',
-  'mismatch',
-  'busy',
-  'stale',
-  'ended',
-  'released',
-  'extended',
-  'cancelled',
-  'expired',
-  'not_found',
-  'state',
-];
-
-/** Stands between the lock ids of the ring, so that no lock id may have it. */
-const COMMA = ',';
-
-export function lockIdFromWire(u: unknown, field: string): LockId {
-  const id = text(u, 1, LOCK_ID_CHARS_MAX, field);
-  if (id.includes(COMMA)) throw new WireError(field, 'has a comma');
-  return id as LockId;
-}
-
-export function leaseIdFromWire(u: unknown, field: string): LeaseId {
-  return text(u, 1, LEASE_ID_CHARS_MAX, field) as LeaseId;
-}
-
-function modeFromWire(u: unknown): Mode {
-  const number = natural(u, 'mode');
-  const mode = MODES[number];
-  if (mode === undefined) throw new UnknownKindError('mode', number);
-  return mode;
-}
-
-function endingFromWire(u: unknown): Ending {
-  const number = natural(u, 'ending');
-  const ending = ENDINGS[number];
-  if (ending === undefined) throw new UnknownKindError('ending', number);
-  return ending;
-}
-
-// --- grants and states ---
-
-export function grantToWire(grant: Grant): unknown[] {
+export function waiterToWire(w: Waiter): unknown[] {
   return [
-    grant.lockId,
-    grant.holder,
-    grant.named,
-    MODES.indexOf(grant.mode),
-    grant.token,
-    grant.leaseMs,
-    grant.leaseId,
-    grant.at,
+    w.lockId,
+    w.holder,
+    w.named,
+    modeToWire(w.mode),
+    priorityToWire(w.priority),
+    w.leaseMs,
+    w.claimMs,
+    w.gateway,
+    w.repeat,
+    w.at,
+    w.arrival,
+    w.reason,
+    w.session,
+    w.ttlMs,
+  ];
+}
+
+export function waiterFromWire(u: unknown): Waiter {
+  const a = list(u, 14, 'waiter');
+  return {
+    lockId: lockIdFromWire(a[0], 'waiter.lockId'),
+    holder: holderFromWire(a[1], 'waiter.holder'),
+    named: flag(a[2], 'waiter.named'),
+    priority: priorityFromWire(a[4], 'waiter.priority'),
+    reason: reasonFromWire(a[11], 'waiter.reason'),
+    session: sessionFromWire(a[12], 'waiter.session'),
+    ttlMs: natural(a[13], 'waiter.ttlMs'),
+    mode: modeFromWire(a[3], 'waiter.mode'),
+    leaseMs: natural(a[5], 'waiter.leaseMs'),
+    claimMs: natural(a[6], 'waiter.claimMs'),
+    gateway: sessionIdFromWire(a[7], 'waiter.gateway'),
+    repeat: natural(a[8], 'waiter.repeat'),
+    at: natural(a[9], 'waiter.at'),
+    arrival: natural(a[10], 'waiter.arrival'),
+  };
+}
+
+/** Of an unclaimed grant's waiter only what the grant does not say itself. */
+export function grantToWire(g: Grant): unknown[] {
+  const w = g.unclaimed;
+  return [
+    g.lockId,
+    g.holder,
+    g.named,
+    modeToWire(g.mode),
+    priorityToWire(g.priority),
+    g.token,
+    g.former,
+    g.leaseMs,
+    g.leaseId,
+    g.at,
+    g.reason,
+    g.session,
+    g.ttlMs,
+    w === null ? null : [w.leaseMs, w.claimMs, w.gateway, w.repeat, w.at, w.arrival],
   ];
 }
 
 export function grantFromWire(u: unknown): Grant {
-  const a = list(u, 8, 'grant');
+  const a = list(u, 14, 'grant');
+  const lockId = lockIdFromWire(a[0], 'grant.lockId');
+  const holder = holderFromWire(a[1], 'grant.holder');
+  const named = flag(a[2], 'grant.named');
+  const mode = modeFromWire(a[3], 'grant.mode');
+  const priority = priorityFromWire(a[4], 'grant.priority');
+  const reason = reasonFromWire(a[10], 'grant.reason');
+  const session = sessionFromWire(a[11], 'grant.session');
+  const ttlMs = natural(a[12], 'grant.ttlMs');
   return {
-    lockId: lockIdFromWire(a[0], 'grant.lockId'),
-    holder: text(a[1], 0, HOLDER_CHARS_MAX, 'grant.holder'),
-    named: flag(a[2], 'grant.named'),
-    mode: modeFromWire(a[3]),
-    token: natural(a[4], 'grant.token') as FencingToken,
-    leaseMs: natural(a[5], 'grant.leaseMs'),
-    leaseId: leaseIdFromWire(a[6], 'grant.leaseId'),
-    at: natural(a[7], 'grant.at'),
+    lockId,
+    holder,
+    named,
+    priority,
+    reason,
+    session,
+    ttlMs,
+    mode,
+    token: tokenFromWire(a[5], 'grant.token'),
+    former: tokenFromWire(a[6], 'grant.former'),
+    leaseMs: natural(a[7], 'grant.leaseMs'),
+    leaseId: leaseIdFromWire(a[8], 'grant.leaseId'),
+    at: natural(a[9], 'grant.at'),
+    unclaimed:
+      a[13] === null
+        ? null
+        : unclaimedFromWire(a[13], { lockId, holder, named, priority, reason, session, ttlMs }, mode),
+  };
+}
+
+function unclaimedFromWire(u: unknown, claimant: Claimant, mode: Mode): Waiter {
+  const a = list(u, 6, 'grant.unclaimed');
+  return {
+    ...claimant,
+    mode,
+    leaseMs: natural(a[0], 'unclaimed.leaseMs'),
+    claimMs: natural(a[1], 'unclaimed.claimMs'),
+    gateway: sessionIdFromWire(a[2], 'unclaimed.gateway'),
+    repeat: natural(a[3], 'unclaimed.repeat'),
+    at: natural(a[4], 'unclaimed.at'),
+    arrival: natural(a[5], 'unclaimed.arrival'),
   };
 }
 
@@ -124,33 +155,90 @@ export function grantsFromWire(u: unknown, field: string): Grant[] {
   return grants;
 }
 
+// --- states ---
+
 /** Null is the scope that nobody ever touched. The ring goes in columns: one long text is cheaper than 64 short. */
 export function stateToWire(state: LockState): unknown[] | null {
   if (state === EMPTY) return null;
-  const { retired } = state;
+  const { retired, upgrade } = state;
   let ids = '';
   const endings: number[] = [];
   const tokens: number[] = [];
+  const notes: unknown[] = [];
   for (let i = 0; i < retired.length; i++) {
     const entry = retired[i]!;
     ids = i === 0 ? entry.lockId : ids + COMMA + entry.lockId;
-    endings.push(ENDINGS.indexOf(entry.ending));
+    endings.push(endingToWire(entry.ending));
     tokens.push(entry.token);
+    if (entry.note !== null) notes.push(i, entry.note);
   }
-  return [state.token, state.retirements, state.holders.map(grantToWire), ids, endings, tokens];
+  return [
+    state.token,
+    state.retirements,
+    state.holders.map(grantToWire),
+    ids,
+    endings,
+    tokens,
+    notes,
+    state.arrivals,
+    waitersToWire(everybody(state.queue)),
+    state.queue.passed,
+    waitersToWire(values(state.parked)),
+    upgrade === null ? null : [upgrade.lockId, upgrade.gateway],
+  ];
+}
+
+function waitersToWire(waiters: Iterable<Waiter>): unknown[] {
+  const wires: unknown[] = [];
+  for (const waiter of waiters) wires.push(waiterToWire(waiter));
+  return wires;
 }
 
 export function stateFromWire(u: unknown): LockState {
   if (u === null) return EMPTY;
-  const a = list(u, 6, 'state');
-  const token = natural(a[0], 'state.token') as FencingToken;
+  const a = list(u, 12, 'state');
+  const token = tokenFromWire(a[0], 'state.token');
   const retirements = natural(a[1], 'state.retirements');
+  const arrivals = natural(a[7], 'state.arrivals');
   const holders = grantsFromWire(a[2], 'state.holders');
-  for (let i = 0; i < holders.length; i++) {
-    if (holders[i]!.token > token) throw new WireError('state.token', "is less than a holder's");
-  }
+  const waiters = waitersFromWire(a[8], 'state.queue');
+  const parked = waitersFromWire(a[10], 'state.parked');
+  const upgrade = a[11] === null ? null : upgradeFromWire(a[11]);
+  const retired = retiredFromWire(a, retirements);
+  checkHolders(holders, token, upgrade);
+  checkPlaces(holders, waiters, parked, arrivals);
+  return {
+    token,
+    holders,
+    queue: queueFromWire(waiters, a[9], arrivals),
+    parked: parkedOf(parked),
+    upgrade,
+    arrivals,
+    retired,
+    retirements,
+  };
+}
+
+function waitersFromWire(u: unknown, field: string): Waiter[] {
+  const a = list(u, 0, field);
+  const waiters: Waiter[] = [];
+  for (let i = 0; i < a.length; i++) waiters.push(waiterFromWire(a[i]));
+  return waiters;
+}
+
+export function upgradeFromWire(u: unknown): Upgrade {
+  const a = list(u, 2, 'upgrade');
+  return {
+    lockId: lockIdFromWire(a[0], 'upgrade.lockId'),
+    gateway: sessionIdFromWire(a[1], 'upgrade.gateway'),
+  };
+}
+
+/** @param a the whole state: the ring is in four of its columns. */
+function retiredFromWire(a: readonly unknown[], retirements: number): Retired[] {
   const endings = list(a[4], 0, 'state.endings');
   const tokens = list(a[5], 0, 'state.tokens');
+  const notes = list(a[6], 0, 'state.notes');
   const size = endings.length;
   if (size > RETIRED_RING || size > retirements || tokens.length !== size) {
     throw new WireError('state.endings', `are ${size} of ${retirements}, with ${tokens.length} tokens`);
@@ -159,155 +247,80 @@ export function stateFromWire(u: unknown): LockState {
   const ids = joined === '' ? [] : joined.split(COMMA);
   if (ids.length !== size) throw new WireError('state.ids', `are ${ids.length} for ${size} endings`);
   const retired: Retired[] = [];
+  let note = 0;
   for (let i = 0; i < size; i++) {
-    const lockId = text(ids[i], 1, LOCK_ID_CHARS_MAX, 'state.ids') as LockId;
-    const ending = endingFromWire(endings[i]);
-    retired.push({ lockId, ending, token: natural(tokens[i], 'state.tokens') as FencingToken });
+    const noted = notes[note] === i;
+    retired.push({
+      lockId: text(ids[i], 1, LOCK_ID_CHARS_MAX, 'state.ids') as LockId,
+      ending: endingFromWire(endings[i], 'state.endings'),
+      token: tokenFromWire(tokens[i], 'state.tokens'),
+      note: noted ? text(notes[note + 1], 0, NOTE_CHARS_MAX, 'state.notes') : null,
+    });
+    if (noted) note += 2;
   }
-  return { token, holders, retired, retirements };
+  if (note !== notes.length) throw new WireError('state.notes', 'are not pairs of place and text, in order');
+  return retired;
 }
 
-// --- events ---
-
-export function eventToWire(event: LockEvent): unknown[] {
-  switch (event.kind) {
-    case 'granted':
-      return [GRANTED, grantToWire(event.grant)];
-    case 'extended':
-      return [EXTENDED, event.lockId, event.leaseMs, event.leaseId];
-    case 'ended':
-      return [ENDED, event.lockId, ENDINGS.indexOf(event.ending)];
+function checkHolders(holders: readonly Grant[], token: FencingToken, upgrade: Upgrade | null): void {
+  for (const held of holders) {
+    if (held.token > token) throw new WireError('state.token', "is less than a holder's");
+    if (held.mode === 'write' && holders.length > 1)
+      throw new WireError('state.holders', 'are beside a writer');
   }
+  if (upgrade === null) return;
+  const reads = holders.some(({ lockId, mode }) => lockId === upgrade.lockId && mode === 'read');
+  if (!reads) throw new WireError('state.upgrade', 'is of nobody who reads');
 }
 
-export function eventFromWire(u: unknown): LockEvent {
-  const a = list(u, 1, 'event');
-  const kind = natural(a[0], 'event.kind');
-  switch (kind) {
-    case GRANTED:
-      return { kind: 'granted', grant: grantFromWire(a[1]) };
-    case EXTENDED:
-      return {
-        kind: 'extended',
-        lockId: lockIdFromWire(a[1], 'extended.lockId'),
-        leaseMs: natural(a[2], 'extended.leaseMs'),
-        leaseId: leaseIdFromWire(a[3], 'extended.leaseId'),
-      };
-    case ENDED:
-      return {
-        kind: 'ended',
-        lockId: lockIdFromWire(a[1], 'ended.lockId'),
-        ending: endingFromWire(a[2]),
-      };
-    default:
-      throw new UnknownKindError('event.kind', kind);
-  }
-}
-
-// --- commands ---
-
-export function commandToWire(command: Command): unknown[] {
-  switch (command.kind) {
-    case 'acquire': {
-      const { lockId, holder, named, mode, leaseMs, seen, at } = command;
-      return [ACQUIRE, lockId, holder, named, MODES.indexOf(mode), leaseMs, seen, at];
+/** One lock id twice would hold and wait at once; one arrival twice would be lost from the queue. */
+function checkPlaces(
+  holders: readonly Grant[],
+  waiters: readonly Waiter[],
+  parked: readonly Waiter[],
+  arrivals: number,
+): void {
+  const ids = new Set<LockId>();
+  const seen = new Set<number>();
+  const check = ({ arrival }: Waiter): void => {
+    if (arrival > arrivals || seen.has(arrival)) {
+      throw new WireError('state.arrivals', `are ${arrivals}, and ${arrival} is beyond or there twice`);
     }
-    case 'release':
-      return [RELEASE, command.lockId];
-    case 'extend':
-      return [EXTEND, command.lockId, command.leaseMs, command.replaces];
-    case 'cancel':
-      return [CANCEL, command.lockId];
-    case 'expire':
-      return [EXPIRE, command.lockId, command.leaseId];
-    case 'read':
-      return [READ];
+    seen.add(arrival);
+  };
+  for (const { lockId, unclaimed } of holders) {
+    ids.add(lockId);
+    if (unclaimed !== null) check(unclaimed);
+  }
+  for (const places of [waiters, parked]) {
+    for (const waiter of places) {
+      ids.add(waiter.lockId);
+      check(waiter);
+    }
+  }
+  upTo(seen.size, PLACES_MAX, 'state.queue');
+  if (ids.size < holders.length + waiters.length + parked.length) {
+    throw new WireError('state.queue', 'has a lock id that is there twice');
   }
 }
 
-export function commandFromWire(u: unknown): Command {
-  const a = list(u, 1, 'command');
-  const kind = natural(a[0], 'command.kind');
-  switch (kind) {
-    case ACQUIRE:
-      return {
-        kind: 'acquire',
-        lockId: lockIdFromWire(a[1], 'acquire.lockId'),
-        holder: text(a[2], 0, HOLDER_CHARS_MAX, 'acquire.holder'),
-        named: flag(a[3], 'acquire.named'),
-        mode: modeFromWire(a[4]),
-        leaseMs: natural(a[5], 'acquire.leaseMs'),
-        seen: natural(a[6], 'acquire.seen'),
-        at: natural(a[7], 'acquire.at'),
-      };
-    case RELEASE:
-      return { kind: 'release', lockId: lockIdFromWire(a[1], 'release.lockId') };
-    case EXTEND:
-      return {
-        kind: 'extend',
-        lockId: lockIdFromWire(a[1], 'extend.lockId'),
-        leaseMs: natural(a[2], 'extend.leaseMs'),
-        replaces: a[3] === null ? null : leaseIdFromWire(a[3], 'extend.replaces'),
-      };
-    case CANCEL:
-      return { kind: 'cancel', lockId: lockIdFromWire(a[1], 'cancel.lockId') };
-    case EXPIRE:
-      return {
-        kind: 'expire',
-        lockId: lockIdFromWire(a[1], 'expire.lockId'),
-        leaseId: leaseIdFromWire(a[2], 'expire.leaseId'),
-      };
-    case READ:
-      return { kind: 'read' };
-    default:
-      throw new UnknownKindError('command.kind', kind);
+function queueFromWire(waiters: readonly Waiter[], u: unknown, arrivals: number): Queue {
+  const a = list(u, 0, 'state.passed');
+  if (a.length > (waiters.length === 0 ? 0 : PASSED_MAX)) {
+    throw new WireError('state.passed', `are ${a.length} for ${waiters.length} that wait`);
   }
+  const passed: number[] = [];
+  for (let i = 0; i < a.length; i++) {
+    const arrival = upTo(a[i], i === 0 ? arrivals : passed[i - 1]!, 'state.passed');
+    passed.push(arrival);
+  }
+  let queue = NOBODY;
+  for (const waiter of waiters) queue = join(queue, waiter);
+  return passed.length === 0 ? queue : { ...queue, passed };
 }
 
-// --- outcomes ---
-
-export function outcomeToWire(outcome: Outcome): unknown[] {
-  const number = OUTCOMES.indexOf(outcome.kind);
-  switch (outcome.kind) {
-    case 'granted':
-      return [number, grantToWire(outcome.grant), outcome.repeat];
-    case 'already_held':
-    case 'extended':
-      return [number, grantToWire(outcome.grant)];
-    case 'ended':
-      return [number, ENDINGS.indexOf(outcome.ending), outcome.token];
-    case 'released':
-      return [number, outcome.token, outcome.repeat];
-    default:
-      return [number];
-  }
-}
-
-export function outcomeFromWire(u: unknown): Outcome {
-  const a = list(u, 1, 'outcome');
-  const number = natural(a[0], 'outcome.kind');
-  const kind = OUTCOMES[number];
-  switch (kind) {
-    case undefined:
-      throw new UnknownKindError('outcome.kind', number);
-    case 'granted':
-      return { kind, grant: grantFromWire(a[1]), repeat: flag(a[2], 'granted.repeat') };
-    case 'already_held':
-    case 'extended':
-      return { kind, grant: grantFromWire(a[1]) };
-    case 'ended':
-      return {
-        kind,
-        ending: endingFromWire(a[1]),
-        token: natural(a[2], 'ended.token') as FencingToken,
-      };
-    case 'released':
-      return {
-        kind,
-        token: natural(a[1], 'released.token') as FencingToken,
-        repeat: flag(a[2], 'released.repeat'),
-      };
-    default:
-      return { kind };
-  }
+function parkedOf(waiters: readonly Waiter[]): LockState['parked'] {
+  let parked: Tree<string, Waiter>;
+  for (const waiter of waiters) parked = set(parked, waiter.lockId, waiter);
+  return parked;
 }

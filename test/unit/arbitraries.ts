@@ -5,7 +5,9 @@
 import fc from 'fast-check';
 import type { Command, Outcome } from '../../src/lock/command.ts';
 import type { LockEvent } from '../../src/lock/event.ts';
+import { join, NOBODY, PASSED_MAX } from '../../src/lock/queue.ts';
 import {
+  type Claimant,
   EMPTY,
   type Ending,
   type FencingToken,
@@ -13,7 +15,14 @@ import {
   type LeaseId,
   type LockId,
   type LockState,
+  type Mode,
+  type Priority,
+  RETIRED_RING,
+  type Retired,
+  type SessionId,
+  type Waiter,
 } from '../../src/lock/state.ts';
+import { set, type Tree } from '../../src/lock/tree.ts';
 import type { Forward, Frame, Message, Verdict, View } from '../../src/peer/messages.ts';
 import type { StoredRegister } from '../../src/vote/acceptor.ts';
 import { type Ballot, endOfRound, leaseIdOf, NO_BALLOT } from '../../src/vote/ballot.ts';
@@ -27,8 +36,12 @@ const millis = fc.oneof(
 
 export const scope = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => !/\p{Cc}/u.test(text)),
-  fc.constantFrom('a', 'orders/42', 'é'.repeat(256), 'x'.repeat(512), '😀'.repeat(128)),
+  fc.constantFrom('a', 'orders/42', 'é'.repeat(256), 'x'.repeat(512), '😀'.repeat(128), '\u0001session'),
 );
+export const sessionId = fc.oneof(
+  fc.uuid(),
+  fc.constantFrom('s', 'p1/é', '😀'.repeat(64)),
+) as fc.Arbitrary<SessionId>;
 export const lockId = fc.oneof(fc.uuid(), fc.constantFrom('x', 'lock-1')) as fc.Arbitrary<LockId>;
 export const ballot: fc.Arbitrary<Ballot> = fc.oneof(
   fc.constant(NO_BALLOT),
@@ -40,85 +53,186 @@ export const ballot: fc.Arbitrary<Ballot> = fc.oneof(
   }),
 );
 export const leaseId: fc.Arbitrary<LeaseId> = fc.tuple(ballot, natural).map(([b, v]) => leaseIdOf(b, v));
-export const ending = fc.constantFrom<Ending>('released', 'expired', 'cancelled');
+export const ending = fc.constantFrom<Ending>('released', 'expired', 'cancelled', 'crashed', 'forced');
+export const mode = fc.constantFrom<Mode>('write', 'read');
+export const priority = fc.constantFrom<Priority>('high', 'normal', 'low');
 const token = natural as fc.Arbitrary<FencingToken>;
-const holder = fc.string({ unit: 'grapheme', maxLength: 20 });
+const words = (maxLength: number) => fc.string({ unit: 'grapheme', maxLength });
+const holder = words(20);
+const reason = fc.option(words(30));
+const note = fc.option(words(30), { freq: 1 });
 
-export const grant: fc.Arbitrary<Grant> = fc.record({
+const claimant = {
   lockId,
   holder,
   named: fc.boolean(),
-  mode: fc.constant('write' as const),
-  token,
+  priority,
+  reason,
+  session: fc.option(sessionId),
+  ttlMs: natural,
+};
+const wait = {
   leaseMs: natural,
-  leaseId,
+  claimMs: natural,
+  gateway: sessionId,
+  repeat: natural,
   at: natural,
+  arrival: natural,
+};
+const tenure = { token, former: token, leaseMs: natural, leaseId, at: natural };
+
+export const waiter: fc.Arbitrary<Waiter> = fc.record({ ...claimant, mode, ...wait });
+
+export const grant: fc.Arbitrary<Grant> = fc
+  .tuple(fc.record(claimant), mode, fc.record(tenure), fc.option(fc.record(wait)))
+  .map(([who, how, rest, waits]) => grantOf(who, how, rest, waits));
+
+function grantOf(
+  who: Claimant,
+  mode: Mode,
+  rest: Pick<Grant, keyof typeof tenure>,
+  waits: Pick<Waiter, keyof typeof wait> | null,
+): Grant {
+  return { ...who, mode, ...rest, unclaimed: waits === null ? null : { ...who, mode, ...waits } };
+}
+
+const retired: fc.Arbitrary<Retired> = fc.record({ lockId, ending, token, note });
+
+/** What a scope is made of; the lock ids and arrivals of its places are told apart afterwards. */
+const parts = fc.record({
+  token,
+  mode,
+  holders: fc.array(grant, { maxLength: 3 }),
+  waiters: fc.array(waiter, { maxLength: 5 }),
+  parked: fc.array(waiter, { maxLength: 2 }),
+  passed: fc.array(natural, { maxLength: PASSED_MAX }),
+  upgrade: fc.option(sessionId),
+  later: fc.nat(100),
+  retired: fc.oneof(
+    fc.array(retired, { maxLength: 3 }),
+    fc.array(retired, { minLength: RETIRED_RING, maxLength: RETIRED_RING }),
+  ),
+  more: fc.nat(1_000),
 });
 
-const retired = fc.record({ lockId, ending, token });
+type Parts = typeof parts extends fc.Arbitrary<infer T> ? T : never;
+
+function stateOf(drawn: Parts): LockState {
+  const ids = new Set<string>();
+  const arrivals = new Set<number>();
+  const apart = <T extends { readonly lockId: LockId }>(one: T): T => {
+    let id: string = one.lockId;
+    while (ids.has(id)) id = `${id.slice(0, 40)}${ids.size}`;
+    ids.add(id);
+    return { ...one, lockId: id as LockId };
+  };
+  const placed = (one: Waiter): Waiter => {
+    let { arrival } = one;
+    while (arrivals.has(arrival)) arrival = (arrival + 1) % 2 ** 52;
+    arrivals.add(arrival);
+    return { ...one, arrival };
+  };
+  const { mode } = drawn;
+  const holders = drawn.holders.slice(0, mode === 'write' ? 1 : 3).map((held): Grant => {
+    const { unclaimed, ...rest } = apart(held);
+    const { lockId } = rest;
+    return { ...rest, mode, unclaimed: unclaimed && placed({ ...unclaimed, lockId, mode }) };
+  });
+  let queue = NOBODY;
+  for (const one of drawn.waiters) queue = join(queue, placed(apart(one)));
+  let parked: Tree<string, Waiter>;
+  for (const one of drawn.parked) {
+    const kept = placed(apart(one));
+    parked = set(parked, kept.lockId, kept);
+  }
+  const last = Math.min(Math.max(0, ...arrivals) + drawn.later, Number.MAX_SAFE_INTEGER);
+  const passed = drawn.passed.map((arrival) => Math.min(arrival, last)).sort((a, b) => b - a);
+  return {
+    token: Math.max(drawn.token, ...holders.map((held) => held.token)) as FencingToken,
+    holders,
+    queue: drawn.waiters.length === 0 ? queue : { ...queue, passed },
+    parked,
+    upgrade:
+      drawn.upgrade === null || mode === 'write' || holders.length === 0
+        ? null
+        : { lockId: holders.at(-1)!.lockId, gateway: drawn.upgrade },
+    arrivals: last,
+    retired: drawn.retired.map(apart),
+    retirements: drawn.retired.length + (drawn.retired.length === RETIRED_RING ? drawn.more : 0),
+  };
+}
 
 export const lockState: fc.Arbitrary<LockState> = fc.oneof(
-  fc.constant(EMPTY),
-  fc
-    .record({
-      token,
-      holders: fc.array(grant, { maxLength: 2 }),
-      retired: fc.oneof(
-        fc.array(retired, { maxLength: 3 }),
-        fc.array(retired, { minLength: 64, maxLength: 64 }),
-      ),
-      more: fc.nat(1_000),
-    })
-    .map(({ more, ...state }) => ({
-      ...state,
-      token: Math.max(state.token, ...state.holders.map((held) => held.token)) as FencingToken,
-      retirements: state.retired.length + (state.retired.length === 64 ? more : 0),
-    })),
+  { weight: 1, arbitrary: fc.constant(EMPTY) },
+  { weight: 4, arbitrary: parts.map(stateOf) },
 );
 
+const upgrade = fc.record({ lockId, gateway: sessionId });
+
+const kind = <K extends string>(...kinds: K[]) => fc.constantFrom(...kinds);
+
 export const event: fc.Arbitrary<LockEvent> = fc.oneof(
-  fc.record({ kind: fc.constant('granted' as const), grant }),
-  fc.record({ kind: fc.constant('extended' as const), lockId, leaseMs: natural, leaseId }),
-  fc.record({ kind: fc.constant('ended' as const), lockId, ending }),
+  fc.record({ kind: kind('granted'), grant }),
+  fc.record({ kind: kind('queued'), waiter }),
+  fc.record({ kind: kind('promoted'), lockId, token, leaseId, gateway: sessionId, at: natural }),
+  fc.record({ kind: kind('claimed'), lockId, leaseId, at: natural }),
+  fc.record({ kind: kind('extended'), lockId, leaseMs: natural, leaseId }),
+  fc.record({ kind: kind('converted'), lockId, mode, token, gateway: fc.option(sessionId) }),
+  fc.record({ kind: kind('upgrading'), upgrade: fc.option(upgrade) }),
+  fc.record({ kind: kind('moved'), lockId, gateway: sessionId, repeat: natural }),
+  fc.record({ kind: kind('parked'), lockId }),
+  fc.record({ kind: kind('deserted'), gateway: sessionId }),
+  fc.record({ kind: kind('ended'), lockId, ending, note }),
 );
 
 export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
-    kind: fc.constant('acquire' as const),
-    lockId,
-    holder,
-    named: fc.boolean(),
-    mode: fc.constant('write' as const),
+    kind: kind('acquire'),
+    ...claimant,
+    mode,
     leaseMs: natural,
+    wait: fc.boolean(),
+    claimMs: natural,
+    gateway: sessionId,
+    repeat: natural,
     seen: natural,
     at: natural,
   }),
-  fc.record({ kind: fc.constant('release' as const), lockId }),
   fc.record({
-    kind: fc.constant('extend' as const),
+    kind: kind('release'),
     lockId,
-    leaseMs: natural,
-    replaces: fc.option(leaseId),
+    gateway: fc.option(sessionId),
+    force: fc.option(fc.record({ by: holder, reason: words(30) })),
+    at: natural,
   }),
-  fc.record({ kind: fc.constant('cancel' as const), lockId }),
-  fc.record({ kind: fc.constant('expire' as const), lockId, leaseId }),
+  fc.record({ kind: kind('extend'), lockId, leaseMs: natural, replaces: fc.option(leaseId) }),
+  fc.record({
+    kind: kind('convert'),
+    lockId,
+    mode,
+    token,
+    wait: fc.boolean(),
+    gateway: sessionId,
+    at: natural,
+  }),
+  fc.record({ kind: kind('cancel'), lockId, gateway: fc.option(sessionId), token, at: natural }),
+  fc.record({ kind: kind('claim', 'park'), lockId, gateway: sessionId, at: natural }),
+  fc.record({ kind: kind('reap'), lockId, at: natural }),
+  fc.record({ kind: kind('expire'), lockId, leaseId, at: natural }),
+  fc.record({ kind: kind('sweep'), session: sessionId, at: natural }),
+  fc.record({ kind: kind('look'), gateway: sessionId }),
   fc.constant({ kind: 'read' as const }),
 );
 
 export const outcome: fc.Arbitrary<Outcome> = fc.oneof(
-  fc.record({ kind: fc.constant('granted' as const), grant, repeat: fc.boolean() }),
-  fc.record({ kind: fc.constantFrom('already_held' as const, 'extended' as const), grant }),
-  fc.record({ kind: fc.constant('ended' as const), ending, token }),
-  fc.record({ kind: fc.constant('released' as const), token, repeat: fc.boolean() }),
-  fc.constantFrom<Outcome>(
-    { kind: 'mismatch' },
-    { kind: 'busy' },
-    { kind: 'stale' },
-    { kind: 'cancelled' },
-    { kind: 'expired' },
-    { kind: 'not_found' },
-    { kind: 'state' },
-  ),
+  fc.record({ kind: kind('granted', 'converted'), grant, repeat: fc.boolean() }),
+  fc.record({ kind: kind('already_held', 'upgrading', 'deadlock', 'extended', 'outdated'), grant }),
+  fc.record({ kind: kind('queued', 'busy'), position: natural }),
+  fc.record({ kind: kind('ended'), ending, token, note }),
+  fc.record({ kind: kind('released'), token, repeat: fc.boolean() }),
+  fc.record({
+    kind: kind('mismatch', 'full', 'stale', 'cancelled', 'parked', 'expired', 'swept', 'not_found', 'state'),
+  }),
 );
 
 export const register: fc.Arbitrary<StoredRegister> = fc.record({
@@ -166,12 +280,26 @@ export const voteMessage: fc.Arbitrary<VoteMessage> = fc.oneof(
   }),
 );
 
+const position = fc.nat(20_000);
+
 export const view: fc.Arbitrary<View> = fc
   .record({
     token,
     retirements: natural,
     held: fc.array(fc.tuple(grant, fc.oneof(fc.constant(-1), fc.nat())), { maxLength: 3 }),
-    contention: fc.record({ acquires: natural, conflicts: natural, holds: natural, heldMs: millis }),
+    waiters: fc.array(
+      fc.record({ lockId, holder, mode, priority, reason, at: natural, session: fc.option(sessionId) }),
+      { maxLength: 3 },
+    ),
+    places: fc.array(fc.tuple(lockId, position), { maxLength: 3 }),
+    entries: fc.array(fc.record({ scope, lockId, token }), { maxLength: 3 }),
+    contention: fc.record({
+      acquires: natural,
+      conflicts: natural,
+      holds: natural,
+      heldMs: millis,
+      waiters: position,
+    }),
   })
   .map(({ held, ...rest }) => ({
     ...rest,
@@ -180,8 +308,9 @@ export const view: fc.Arbitrary<View> = fc
   }));
 
 export const verdict: fc.Arbitrary<Verdict> = fc.oneof(
-  fc.record({ kind: fc.constant('decided' as const), outcome, votes: fc.nat(31), view }),
-  fc.record({ kind: fc.constant('no_quorum' as const), missing: fc.nat(2 ** 31 - 1) }),
+  fc.record({ kind: kind('decided'), outcome, votes: fc.nat(31), view }),
+  fc.record({ kind: kind('overloaded'), limit: words(20) }),
+  fc.record({ kind: kind('no_quorum'), missing: fc.nat(2 ** 31 - 1) }),
   fc.constant({ kind: 'unknown' as const }),
 );
 
@@ -196,7 +325,12 @@ export const forward: fc.Arbitrary<Forward> = fc.record({
 export const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 3, arbitrary: voteMessage },
   { weight: 1, arbitrary: forward },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('answer' as const), request: natural, verdict }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind('answer'), request: natural, verdict }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: kind('notice'), scope, grant, votes: fc.nat(31), retirements: natural }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind('obituary'), session: sessionId }) },
 );
 
 export const frame: fc.Arbitrary<Frame> = fc.record({

@@ -4,6 +4,9 @@ import { Packr } from 'msgpackr';
 import { expect, test } from 'vitest';
 import { WireError } from '../../src/lock/plain.ts';
 import { anyValue, mutated } from './arbitraries.ts';
+import { sameTrees } from './lock/same.ts';
+
+expect.addEqualityTesters([sameTrees]);
 
 const packr = new Packr({ useRecords: false });
 

@@ -1,100 +1,388 @@
 /**
- * One scope as a clerk with a paper notebook would keep it: one slot, one counter, and a list of every lock id that
- * ever ended, which is never cut. It was written from the words of the rules (L1, L4 to L7), not from the code, and
- * shares nothing with it but the shape of commands and outcomes.
- * Always true: it changes in place, and looks things up by walking the whole list.
+ * One scope as a clerk with a paper notebook would keep it: a list of who holds, a list of who waits with a tally
+ * beside each name, a list of kept places, and a list of every lock id that ever ended, which is never cut. It was
+ * written from the words of the rules (L1 to L9, T3 to T6), not from the code, and shares nothing with it but the
+ * shape of commands, outcomes, grants and waiters.
+ * Always true: it changes in place, sorts anew for every question, and looks things up by walking the whole list.
  */
-import type { Command, Outcome } from '../../../src/lock/command.ts';
-import type { Ending, FencingToken, Grant, LeaseId, LockState } from '../../../src/lock/state.ts';
+import type { Acquire, Cancel, Command, Convert, Extend, Outcome } from '../../../src/lock/command.ts';
+import type { Ending, Grant, LeaseId, Priority, Upgrade, Waiter } from '../../../src/lock/state.ts';
+import { most, type Page, type Past } from './page.ts';
 
 const MEMORY = 64;
+const TALLY = 16;
+const ORDER: readonly Priority[] = ['high', 'normal', 'low'];
+
+interface Place {
+  waiter: Waiter;
+  /** How many were granted that came later. */
+  overtaken: number;
+}
 
 export class Notebook {
-  slot: Grant | null = null;
   counter = 0;
-  readonly over: { id: string; why: Ending; token: number }[] = [];
+  holders: Grant[] = [];
+  line: Place[] = [];
+  away: Waiter[] = [];
+  slot: Upgrade | null = null;
+  arrivals = 0;
+  readonly over: Past[] = [];
+  /** Arrivals that were granted, as long as somebody waits who came before: for those who come back to their place. */
+  seen: number[] = [];
 
-  do(command: Command, leaseId: string): Outcome {
-    if (command.kind === 'read') return { kind: 'state' };
-    const mine = this.slot !== null && this.slot.lockId === command.lockId;
-    const past = this.lookUp(command.lockId);
-    const bygone = past && ({ kind: 'ended', ending: past.why, token: past.token as never } as const);
-
-    if (command.kind === 'acquire') {
-      if (mine) {
-        if (command.named && command.holder !== this.slot!.holder) return { kind: 'mismatch' };
-        return { kind: 'granted', grant: this.slot!, repeat: true };
-      }
-      if (bygone) return bygone;
-      if (this.over.length > command.seen + MEMORY) return { kind: 'stale' };
-      if (this.slot !== null) {
-        return this.slot.holder === command.holder
-          ? { kind: 'already_held', grant: this.slot }
-          : { kind: 'busy' };
-      }
-      this.counter += 1;
-      const { kind: _kind, seen: _seen, ...wanted } = command;
-      this.slot = { ...wanted, token: this.counter as never, leaseId: leaseId as LeaseId };
-      return { kind: 'granted', grant: this.slot, repeat: false };
-    }
-
-    if (command.kind === 'release') {
-      if (mine) return { kind: 'released', token: this.strike(command.lockId, 'released'), repeat: false };
-      if (past?.why === 'released') return { kind: 'released', token: past.token as never, repeat: true };
-      return bygone ?? { kind: 'not_found' };
-    }
-
-    if (command.kind === 'extend') {
-      if (!mine) return bygone ?? { kind: 'not_found' };
-      const held = this.slot!;
-      let lease = command.leaseMs;
-      if (command.replaces !== held.leaseId) {
-        if (held.leaseMs === 0) lease = 0;
-        if (lease !== 0 && lease < held.leaseMs) lease = held.leaseMs;
-      }
-      this.slot = { ...held, leaseMs: lease, leaseId: leaseId as LeaseId };
-      return { kind: 'extended', grant: this.slot };
-    }
-
-    if (command.kind === 'cancel') {
-      if (mine) return { kind: 'granted', grant: this.slot!, repeat: true };
-      if (bygone && past.why !== 'cancelled') return bygone;
-      if (!past) this.strike(command.lockId, 'cancelled');
-      return { kind: 'cancelled' };
-    }
-
-    if (!mine || this.slot!.leaseId !== command.leaseId) return { kind: 'not_found' };
-    this.strike(command.lockId, 'expired');
-    return { kind: 'expired' };
-  }
-
-  /** What the code's state must look like now. */
-  page(): LockState {
-    const remembered = this.over.slice(Math.max(0, this.over.length - MEMORY));
+  page(): Page {
     return {
-      token: this.counter as never,
-      holders: this.slot === null ? [] : [this.slot],
-      retired: remembered.map(({ id, why, token }) => ({
-        lockId: id as never,
-        ending: why,
-        token: token as never,
-      })),
+      token: this.counter,
+      holders: [...this.holders],
+      waiting: this.line
+        .map(({ waiter, overtaken }): [Waiter, number] => [waiter, most(overtaken)])
+        .sort(([a], [b]) => a.arrival - b.arrival),
+      away: [...this.away].sort((a, b) => (a.lockId < b.lockId ? -1 : 1)),
+      slot: this.slot,
+      arrivals: this.arrivals,
+      retired: this.over.slice(Math.max(0, this.over.length - MEMORY)),
       retirements: this.over.length,
     };
   }
 
-  private lookUp(id: string) {
-    let found: (typeof this.over)[number] | undefined;
+  do(command: Command, leaseId: LeaseId): Outcome {
+    const at = 'at' in command ? command.at : -1;
+    const outcome = this.carryOut(command, leaseId);
+    // L3: whatever frees the scope lets in whoever can be, in the same change.
+    while (this.letIn(leaseId, at));
+    if (outcome !== 'as it is now') return outcome;
+    const { lockId } = command as Acquire;
+    const mine = this.holder(lockId);
+    return mine === undefined ? this.queuedAt(lockId) : { kind: 'granted', grant: mine, repeat: true };
+  }
+
+  private carryOut(command: Command, leaseId: LeaseId): Outcome | 'as it is now' {
+    switch (command.kind) {
+      case 'read':
+      case 'look':
+        return { kind: 'state' };
+      case 'acquire':
+        return this.acquire(command, leaseId);
+      case 'convert':
+        return this.convert(command);
+      case 'extend':
+        return this.extend(command, leaseId);
+      case 'cancel':
+        return this.cancel(command);
+      case 'sweep': {
+        // T5: its locks and places end with a session; T6: what waits at it keeps its place.
+        for (const { lockId, session } of [...this.holders])
+          if (session === command.session) this.end(lockId, 'crashed');
+        for (const places of [this.line.map(({ waiter }) => waiter), this.away]) {
+          const dead = places.filter(({ session }) => session === command.session);
+          dead.sort((a, b) => (a.lockId < b.lockId ? -1 : 1));
+          for (const { lockId } of dead) this.end(lockId, 'crashed');
+        }
+        this.desert(command.session);
+        return { kind: 'swept' };
+      }
+      case 'reap':
+        if (!this.away.some(({ lockId }) => lockId === command.lockId)) return { kind: 'not_found' };
+        this.end(command.lockId, 'cancelled');
+        return { kind: 'cancelled' };
+      default:
+    }
+
+    const { lockId } = command;
+    const mine = this.holder(lockId);
+    const here = (gateway: string) => (mine?.unclaimed ?? this.waiting(lockId)?.waiter)?.gateway === gateway;
+    switch (command.kind) {
+      case 'claim':
+        if (mine === undefined) return this.unheld(lockId);
+        if (mine.unclaimed === null || !here(command.gateway))
+          return { kind: 'granted', grant: mine, repeat: true };
+        return {
+          kind: 'granted',
+          grant: this.rewrite({
+            ...mine,
+            leaseMs: mine.unclaimed.leaseMs,
+            leaseId,
+            at: command.at,
+            unclaimed: null,
+          }),
+          repeat: false,
+        };
+      case 'release': {
+        if (mine !== undefined) {
+          const deliverable = command.gateway !== null && (mine.unclaimed === null || !here(command.gateway));
+          if (deliverable) return { kind: 'granted', grant: mine, repeat: true };
+          const { force } = command;
+          if (force === null) this.end(lockId, 'released');
+          else this.end(lockId, 'forced', `${force.by}: ${force.reason}`);
+          return { kind: 'released', token: mine.token, repeat: false };
+        }
+        const past = this.lookUp(lockId);
+        const done = past?.why === 'released' || (past?.why === 'forced' && command.force !== null);
+        if (done) return { kind: 'released', token: past.token as never, repeat: true };
+        return this.unheld(lockId);
+      }
+      case 'park':
+        if (here(command.gateway)) {
+          this.keep(lockId);
+          return { kind: 'parked' };
+        }
+        if (mine !== undefined) return { kind: 'granted', grant: mine, repeat: true };
+        return this.away.some((kept) => kept.lockId === lockId) ? { kind: 'parked' } : this.unheld(lockId);
+      case 'expire':
+        if (mine === undefined || mine.leaseId !== command.leaseId) return { kind: 'not_found' };
+        // The gateway was too slow for one of its clients: for all of them.
+        if (mine.unclaimed === null) this.end(lockId, 'expired');
+        else this.desert(mine.unclaimed.gateway);
+        return { kind: 'expired' };
+    }
+  }
+
+  private acquire(command: Acquire, leaseId: LeaseId): Outcome | 'as it is now' {
+    const { lockId } = command;
+    const mine = this.holder(lockId);
+    const waiting = this.waiting(lockId);
+    const away = this.away.find((kept) => kept.lockId === lockId);
+    const known = mine ?? waiting?.waiter ?? away;
+    if (known !== undefined) {
+      if (command.session !== known.session) return { kind: 'mismatch' };
+      if (command.named && command.holder !== known.holder) return { kind: 'mismatch' };
+    }
+    // T6: the client waits where it asked last.
+    const follow = (waiter: Waiter): Waiter =>
+      command.repeat < waiter.repeat
+        ? waiter
+        : { ...waiter, gateway: command.gateway, repeat: command.repeat };
+    if (mine !== undefined) {
+      if (mine.unclaimed === null) return { kind: 'granted', grant: mine, repeat: true };
+      return {
+        kind: 'granted',
+        grant: this.rewrite({ ...mine, unclaimed: follow(mine.unclaimed) }),
+        repeat: true,
+      };
+    }
+    if (waiting !== undefined) {
+      waiting.waiter = follow(waiting.waiter);
+      return 'as it is now';
+    }
+    if (away !== undefined) {
+      if (!command.wait) return 'as it is now';
+      this.away = this.away.filter((kept) => kept !== away);
+      const { gateway } = command;
+      const waiter = { ...away, gateway, repeat: Math.max(away.repeat, command.repeat) };
+      this.line.push({ waiter, overtaken: this.tallyFor(away.arrival) });
+      return 'as it is now';
+    }
+    const past = this.lookUp(lockId);
+    if (past !== undefined) return this.bygone(past);
+    if (this.over.length > command.seen + MEMORY) return { kind: 'stale' };
+    const namesake = this.holders.find(({ holder }) => holder === command.holder);
+    if (namesake !== undefined) {
+      const weaker = namesake.mode === 'read' && command.mode === 'write';
+      return { kind: weaker ? 'deadlock' : 'already_held', grant: namesake };
+    }
+    const arrival = this.arrivals + 1;
+    const ahead = this.aheadOf(command.priority, arrival, 0);
+    if (ahead === 0 && this.slot === null && this.admits(command.mode)) {
+      const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, at } = command;
+      const who = { lockId, holder, named, priority, reason, session, ttlMs, mode };
+      return {
+        kind: 'granted',
+        grant: this.grant({ ...who, leaseMs, leaseId, at, unclaimed: null }, arrival),
+        repeat: false,
+      };
+    }
+    if (!command.wait) return { kind: 'busy', position: ahead + 1 };
+    const { kind: _kind, wait: _wait, seen: _seen, ...wanted } = command;
+    this.arrivals = arrival;
+    this.line.push({ waiter: { ...wanted, arrival }, overtaken: 0 });
+    return { kind: 'queued', position: ahead + 1 };
+  }
+
+  private convert(command: Convert): Outcome {
+    const mine = this.holder(command.lockId);
+    if (mine === undefined) return this.unheld(command.lockId);
+    if (mine.mode === command.mode && [mine.token, mine.former].includes(command.token)) {
+      return { kind: 'converted', grant: mine, repeat: true };
+    }
+    if (mine.unclaimed !== null || mine.token !== command.token) return { kind: 'outdated', grant: mine };
+    if (command.mode === 'read' || this.holders.length === 1) {
+      return { kind: 'converted', grant: this.turn(mine, command.mode), repeat: false };
+    }
+    if (this.slot === null && !command.wait) return { kind: 'busy', position: 1 };
+    if (this.slot !== null && this.slot.lockId !== mine.lockId) return { kind: 'deadlock', grant: mine };
+    if (command.wait) this.slot = { lockId: mine.lockId, gateway: command.gateway };
+    return { kind: 'upgrading', grant: mine };
+  }
+
+  private extend({ lockId, leaseMs, replaces }: Extend, leaseId: LeaseId): Outcome {
+    const mine = this.holder(lockId);
+    if (mine === undefined) {
+      const past = this.lookUp(lockId);
+      return past === undefined ? { kind: 'not_found' } : this.bygone(past);
+    }
+    let lease = leaseMs;
+    if (replaces !== mine.leaseId) {
+      if (mine.leaseMs === 0) lease = 0;
+      if (lease !== 0 && lease < mine.leaseMs) lease = mine.leaseMs;
+    }
+    return { kind: 'extended', grant: this.rewrite({ ...mine, leaseMs: lease, leaseId, unclaimed: null }) };
+  }
+
+  private cancel({ lockId, gateway, token }: Cancel): Outcome {
+    const mine = this.holder(lockId);
+    const past = this.lookUp(lockId);
+    if (token !== 0) {
+      if (mine === undefined) return past === undefined ? { kind: 'not_found' } : this.bygone(past);
+      if (this.slot?.lockId !== lockId || mine.token !== token)
+        return { kind: 'granted', grant: mine, repeat: true };
+      this.slot = null;
+      return { kind: 'cancelled' };
+    }
+    if (mine !== undefined) return { kind: 'granted', grant: mine, repeat: true };
+    const waiting = this.waiting(lockId);
+    if (waiting !== undefined && gateway !== null && waiting.waiter.gateway !== gateway)
+      return this.queuedAt(lockId);
+    if (past !== undefined) return past.why === 'cancelled' ? { kind: 'cancelled' } : this.bygone(past);
+    this.end(lockId, 'cancelled');
+    return { kind: 'cancelled' };
+  }
+
+  /** One step of letting in; false when nobody can be. */
+  private letIn(leaseId: LeaseId, at: number): boolean {
+    if (this.slot !== null) {
+      const reader = this.holder(this.slot.lockId)!;
+      if (this.holders.length > 1) return false;
+      this.turn(reader, 'write');
+      return true;
+    }
+    const next = this.inOrder()[0];
+    if (next === undefined || !this.admits(next.waiter.mode)) return false;
+    this.line = this.line.filter((place) => place !== next);
+    const { waiter } = next;
+    const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, claimMs } = waiter;
+    const who = { lockId, holder, named, priority, reason, session, ttlMs, mode };
+    // T4: with a session of its own it needs no claim, unless its lease would never end.
+    const needsClaim = session === null || leaseMs === 0;
+    const lease = needsClaim ? { leaseMs: claimMs, unclaimed: waiter } : { leaseMs, unclaimed: null };
+    this.grant({ ...who, ...lease, leaseId, at }, waiter.arrival);
+    return true;
+  }
+
+  private grant(wanted: Omit<Grant, 'token' | 'former'>, arrival: number): Grant {
+    this.counter += 1;
+    const grant: Grant = { ...wanted, token: this.counter as never, former: 0 as never };
+    this.holders.push(grant);
+    if (this.line.length > 0) this.arrivals = Math.max(this.arrivals, arrival);
+    for (const place of this.line) if (place.waiter.arrival < arrival) place.overtaken += 1;
+    this.seen.push(arrival);
+    this.forget();
+    return grant;
+  }
+
+  private turn(mine: Grant, mode: Grant['mode']): Grant {
+    this.counter += 1;
+    if (this.slot?.lockId === mine.lockId) this.slot = null;
+    return this.rewrite({ ...mine, mode, token: this.counter as never, former: mine.token });
+  }
+
+  private rewrite(grant: Grant): Grant {
+    this.holders = this.holders.map((one) => (one.lockId === grant.lockId ? grant : one));
+    return grant;
+  }
+
+  private end(id: string, why: Ending, note: string | null = null): void {
+    const token = this.holders.find(({ lockId }) => lockId === id)?.token ?? 0;
+    this.strike((lockId) => lockId === id);
+    this.over.push({ id, why, token, note });
+  }
+
+  /** Off all lists. */
+  private strike(which: (lockId: string) => boolean): void {
+    this.holders = this.holders.filter(({ lockId }) => !which(lockId));
+    this.line = this.line.filter(({ waiter }) => !which(waiter.lockId));
+    this.away = this.away.filter(({ lockId }) => !which(lockId));
+    if (this.slot !== null && which(this.slot.lockId)) this.slot = null;
+    this.forget();
+  }
+
+  private keep(id: string): void {
+    const waiter = this.holder(id)?.unclaimed ?? this.waiting(id)!.waiter;
+    this.strike((lockId) => lockId === id);
+    this.away.push(waiter);
+  }
+
+  private desert(gateway: string): void {
+    for (const { unclaimed } of [...this.holders])
+      if (unclaimed?.gateway === gateway) this.keep(unclaimed.lockId);
+    for (const { waiter } of [...this.line]) if (waiter.gateway === gateway) this.keep(waiter.lockId);
+    if (this.slot?.gateway === gateway) this.slot = null;
+  }
+
+  private forget(): void {
+    this.seen = this.seen.filter((later) => this.line.some(({ waiter }) => waiter.arrival < later));
+  }
+
+  private tallyFor(arrival: number): number {
+    return this.seen.filter((later) => later > arrival).length;
+  }
+
+  private strengthOf(priority: Priority, overtaken: number): number {
+    let strength = ORDER.indexOf(priority);
+    for (let tally = overtaken; tally >= TALLY && strength > 0; tally -= TALLY) strength -= 1;
+    return strength;
+  }
+
+  private inOrder(): Place[] {
+    return [...this.line].sort((a, b) => {
+      const by =
+        this.strengthOf(a.waiter.priority, a.overtaken) - this.strengthOf(b.waiter.priority, b.overtaken);
+      return by === 0 ? a.waiter.arrival - b.waiter.arrival : by;
+    });
+  }
+
+  private aheadOf(priority: Priority, arrival: number, overtaken: number): number {
+    const strength = this.strengthOf(priority, overtaken);
+    return this.line.filter(({ waiter, overtaken }) => {
+      const its = this.strengthOf(waiter.priority, overtaken);
+      return its < strength || (its === strength && waiter.arrival < arrival);
+    }).length;
+  }
+
+  private queuedAt(id: string): Outcome {
+    const waiting = this.waiting(id);
+    if (waiting !== undefined) return { kind: 'queued', position: this.inOrder().indexOf(waiting) + 1 };
+    const { priority, arrival } = this.away.find(({ lockId }) => lockId === id)!;
+    return { kind: 'queued', position: this.aheadOf(priority, arrival, this.tallyFor(arrival)) + 1 };
+  }
+
+  private admits(mode: Grant['mode']): boolean {
+    return this.holders.every((held) => held.mode === 'read' && mode === 'read');
+  }
+
+  private unheld(id: string): Outcome {
+    if (this.waiting(id) !== undefined || this.away.some(({ lockId }) => lockId === id))
+      return this.queuedAt(id);
+    const past = this.lookUp(id);
+    return past === undefined ? { kind: 'not_found' } : this.bygone(past);
+  }
+
+  private holder(id: string): Grant | undefined {
+    return this.holders.find(({ lockId }) => lockId === id);
+  }
+
+  private waiting(id: string): Place | undefined {
+    return this.line.find(({ waiter }) => waiter.lockId === id);
+  }
+
+  private lookUp(id: string): Past | undefined {
+    let found: Past | undefined;
     for (let i = 0; i < this.over.length; i++) {
       if (this.over[i]!.id === id && this.over.length - i <= MEMORY) found = this.over[i];
     }
     return found;
   }
 
-  private strike(id: string, why: Ending): FencingToken {
-    const token = this.slot?.lockId === id ? this.slot.token : 0;
-    if (token !== 0) this.slot = null;
-    this.over.push({ id, why, token });
-    return token as FencingToken;
+  private bygone({ why, token, note }: Past): Outcome {
+    return { kind: 'ended', ending: why, token: token as never, note };
   }
 }

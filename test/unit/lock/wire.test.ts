@@ -1,21 +1,29 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scopeText, UnknownKindError, WireError } from '../../../src/lock/plain.ts';
-import { EMPTY } from '../../../src/lock/state.ts';
+import { join, NOBODY } from '../../../src/lock/queue.ts';
+import { EMPTY, type LockState } from '../../../src/lock/state.ts';
+import { set } from '../../../src/lock/tree.ts';
+import {
+  grantFromWire,
+  grantToWire,
+  stateFromWire,
+  stateToWire,
+  waiterFromWire,
+  waiterToWire,
+} from '../../../src/lock/wire.ts';
 import {
   commandFromWire,
   commandToWire,
-  eventFromWire,
-  eventToWire,
-  grantFromWire,
-  grantToWire,
   outcomeFromWire,
   outcomeToWire,
-  stateFromWire,
-  stateToWire,
-} from '../../../src/lock/wire.ts';
-import { command, event, grant, lockState, outcome, scope } from '../arbitraries.ts';
+} from '../../../src/lock/wire-commands.ts';
+import { eventFromWire, eventToWire } from '../../../src/lock/wire-events.ts';
+import { sessionIdFromWire } from '../../../src/lock/wire-words.ts';
+import { command, event, grant, lockState, outcome, scope, sessionId, waiter } from '../arbitraries.ts';
 import { roundTrip } from '../wire-properties.ts';
 
+roundTrip('waiter', waiter, waiterToWire, waiterFromWire);
 roundTrip('grant', grant, grantToWire, grantFromWire);
 roundTrip('state', lockState, stateToWire, stateFromWire);
 roundTrip('event', event, eventToWire, eventFromWire);
@@ -26,6 +34,13 @@ roundTrip(
   scope,
   (text) => text,
   (u) => scopeText(u, 'scope'),
+);
+
+roundTrip(
+  'session',
+  sessionId,
+  (id) => id,
+  (u) => sessionIdFromWire(u, 'session'),
 );
 
 describe('what is refused names its field', () => {
@@ -39,24 +54,108 @@ describe('what is refused names its field', () => {
     ['half a letter', 'a\ud83d', /scope: is not well-formed/],
     ['the other half', '\ude00a', /scope: is not well-formed/],
     ['a number', 7, /scope: is no text/],
+    ['the prefix of sessions alone', '\u0001', /scope: has a control character/],
+    ['the prefix of sessions twice', '\u0001\u0001a', /scope: has a control character/],
+    ['the prefix of sessions at the end', 'a\u0001', /scope: has a control character/],
+    ['a session with a control character', '\u0001a\nb', /scope: has a control character/],
+    ['a session with half a letter', '\u0001\ude00', /scope: is not well-formed/],
+    ['another control character in front', '\u0002a', /scope: has a control character/],
+    ['a session of 514 bytes', `\u0001${'é'.repeat(256)}a`, /scope: has 514 bytes/],
   ])('scope: %s', (_, value, why) => {
     expect(() => scopeText(value, 'scope')).toThrow(why);
   });
 
   test.each([
-    ['a holder with a newer token than the scope', [1, 0, [['x', '', true, 0, 2, 0, 'l', 0]], '', [], []]],
-    ['more retired than there were retirements', [1, 1, [], 'a,b', [0, 0], [1, 1]]],
-    ['fewer ids than endings', [1, 2, [], 'a', [0, 0], [1, 1]]],
-    ['an id too many, by a comma inside', [1, 2, [], 'a,b,c', [0, 0], [1, 1]]],
-    ['an empty id', [1, 2, [], 'a,', [0, 0], [1, 1]]],
-    ['fewer tokens than endings', [1, 2, [], 'a,b', [0, 0], [1]]],
+    ['', /session: has 0 characters/],
+    ['x'.repeat(129), /session: has 129 characters/],
+    ['a\u0001', /session: has a control character/],
+    ['\u0001a', /session: has a control character/],
+    ['\ud83d', /session: is not well-formed/],
+  ])('session %j', (value, why) => {
+    expect(() => sessionIdFromWire(value, 'session')).toThrow(why);
+  });
+
+  /** A state of one who reads (x), one who waits (w, arrival 3), one who is kept a place (k, 2), two of the ring. */
+  const reader = ['x', '', true, 1, 1, 5, 0, 0, 'l', 0, null, null, 0, null];
+  const second = ['y', ...reader.slice(1)];
+  const unclaimed = (arrival: number) => [...reader.slice(0, 13), [0, 0, 'g', 0, 0, arrival]];
+  const place = (id: string, arrival: number) => [
+    id,
+    '',
+    true,
+    0,
+    1,
+    0,
+    0,
+    'g',
+    0,
+    0,
+    arrival,
+    null,
+    null,
+    0,
+  ];
+  const valid = [
+    [5, 2, [reader], 'a,b', [0, 4], [1, 1]],
+    [[1, 'why'], 9, [place('w', 3)], [9, 4, 4], [place('k', 2)], ['x', 'g']],
+  ].flat();
+  const but = (changes: Record<number, unknown>) =>
+    valid.map((value, i) => (i in changes ? changes[i] : value));
+  const [TOKEN, RETIREMENTS, HOLDERS, IDS, ENDINGS, TOKENS] = [0, 1, 2, 3, 4, 5];
+  const [NOTES, ARRIVALS, QUEUE, PASSED, KEPT, UPGRADE] = [6, 7, 8, 9, 10, 11];
+
+  test('state: that one is taken', () => {
+    expect(stateToWire(stateFromWire(valid))).toEqual(valid);
+    expect(stateFromWire(but({ [QUEUE]: [], [PASSED]: [] })).queue).toBe(NOBODY);
+  });
+
+  test.each<[string, Record<number, unknown>, string]>([
+    ['a holder with a newer token than the scope', { [TOKEN]: 4 }, 'token'],
+    [
+      'a writer beside another',
+      { [HOLDERS]: [reader, [...second.slice(0, 3), 0, ...second.slice(4)]] },
+      'holders',
+    ],
+    ['a lock id that holds twice', { [HOLDERS]: [reader, reader] }, 'queue'],
+    ['a lock id that holds and waits', { [QUEUE]: [place('x', 3)] }, 'queue'],
+    ['a lock id that waits twice', { [QUEUE]: [place('w', 3), place('w', 4)] }, 'queue'],
+    ['a lock id that waits and is kept', { [KEPT]: [place('w', 2)] }, 'queue'],
+    ['an arrival that is there twice', { [KEPT]: [place('k', 3)] }, 'arrivals'],
+    ['an arrival of an unclaimed one that waits too', { [HOLDERS]: [unclaimed(3)] }, 'arrivals'],
+    ['an arrival beyond all', { [ARRIVALS]: 2 }, 'arrivals'],
+    ['who passed beyond all', { [PASSED]: [10] }, 'passed'],
+    ['who passed out of order', { [PASSED]: [4, 5] }, 'passed'],
+    ['too many who passed', { [PASSED]: Array(33).fill(9) }, 'passed'],
+    ['who passed nobody', { [QUEUE]: [] }, 'passed'],
+    ['an upgrade of a stranger', { [UPGRADE]: ['y', 'g'] }, 'upgrade'],
+    ['an upgrade of a writer', { [HOLDERS]: [[...reader.slice(0, 3), 0, ...reader.slice(4)]] }, 'upgrade'],
+    ['more retired than there were retirements', { [RETIREMENTS]: 1 }, 'endings'],
+    ['fewer ids than endings', { [IDS]: 'a' }, 'ids'],
+    ['an id too many, by a comma inside', { [IDS]: 'a,b,c' }, 'ids'],
+    ['an empty id', { [IDS]: 'a,' }, 'ids'],
+    ['fewer tokens than endings', { [TOKENS]: [1] }, 'endings'],
+    ['a note without a text', { [NOTES]: [1] }, 'notes'],
+    ['a note of nobody', { [NOTES]: [2, 'why'] }, 'notes'],
+    ['notes out of order', { [NOTES]: [1, 'why', 0, 'why'] }, 'notes'],
     [
       'a ring that is too long',
-      [1, 65, [], Array(65).fill('a').join(), Array(65).fill(0), Array(65).fill(0)],
+      {
+        [RETIREMENTS]: 65,
+        [IDS]: Array(65).fill('a').join(),
+        [ENDINGS]: Array(65).fill(0),
+        [TOKENS]: Array(65).fill(0),
+      },
+      'endings',
     ],
-  ])('state: %s', (_, value) => {
-    expect(() => stateFromWire(value)).toThrow(WireError);
+    ['more who wait than any version admits', { [ARRIVALS]: 50_000, [QUEUE]: crowd(40_000) }, 'queue'],
+  ])('state: %s', (_, changes, field) => {
+    expect(() => stateFromWire(but(changes))).toThrow(WireError);
+    expect(() => stateFromWire(but(changes))).toThrow(new RegExp(`^state\\.${field}: `));
   });
+
+  function crowd(size: number): unknown[] {
+    return Array.from({ length: size }, (_, i) => place(`w${i}`, i + 3));
+  }
 
   test('a kind of tomorrow is told apart from garbage', () => {
     expect(() => eventFromWire([99, 'x'])).toThrow(UnknownKindError);
@@ -69,4 +168,25 @@ describe('what is refused names its field', () => {
 test('an untouched scope costs one byte, and is the one that everybody shares', () => {
   expect(stateToWire(EMPTY)).toBeNull();
   expect(stateFromWire(null)).toBe(EMPTY);
+});
+
+test('equal states give equal arrays, however they came about', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(waiter, { selector: ({ lockId }) => lockId }),
+      fc.func(fc.nat()),
+      (drawn, mix) => {
+        const all = drawn.map((one, i) => ({ ...one, arrival: i + 1 }));
+        const mixed = [...all].sort((a, b) => mix(a.arrival) - mix(b.arrival));
+        const [one, other] = [all, mixed].map((waiters): LockState => {
+          const parked = waiters.reduce<LockState['parked']>(
+            (tree, kept) => set(tree, kept.lockId, kept),
+            undefined,
+          );
+          return { ...EMPTY, queue: waiters.reduce(join, NOBODY), parked };
+        });
+        expect(stateToWire(other!)).toEqual(stateToWire(one!));
+      },
+    ),
+  );
 });

@@ -1,0 +1,172 @@
+/**
+ * What an acquire comes to (L1, L2, L4, L5, L7).
+ *
+ *   row  guard                                              events           outcome
+ *   A1   the lock id holds, same client and session         (moved)          granted (repeat)        L4
+ *   A2   the lock id waits, same client and session         (moved)          queued                  L4 T6
+ *   A3   the lock id is parked, same, and it shall wait     moved            queued, or granted      L4
+ *   A4   the lock id is parked, same, and shall not wait    -                queued
+ *   A5   the lock id holds, waits or is parked otherwise    -                mismatch                L4
+ *   A6   the lock id is retired                             -                ended                   L4
+ *   A7   seen is more than the ring behind                  -                stale                   L4
+ *   A8   the holder name holds in this or a stronger mode   -                already_held            L5
+ *   A9   the holder name holds in a weaker mode             -                deadlock                L5
+ *   A10  compatible, not too many, and nobody is ahead      granted          granted                 L1 L2 L7
+ *   A11  shall not wait                                     -                busy
+ *   A12  too many wait                                      -                full
+ *   A13  otherwise                                          queued           queued                  L2
+ *
+ * (moved): only if it is asked for by a later repeat, or at another gateway by the same (T6). A later one is noted
+ * at the same gateway too, so that an earlier one that arrives after it moves nothing.
+ */
+import type { Acquire, Outcome } from './command.ts';
+import type { Decision } from './decide.ts';
+import { evolve, evolveAll, type LockEvent } from './event.ts';
+import { aheadOf, findWaiter, lengthOf } from './queue.ts';
+import { settling } from './settle.ts';
+import {
+  type FencingToken,
+  findGrant,
+  findParked,
+  findRetired,
+  type Grant,
+  HOLDERS_MAX,
+  isCompatible,
+  type LeaseId,
+  type LockState,
+  RETIRED_RING,
+  WAITERS_MAX,
+  type Waiter,
+} from './state.ts';
+import { sizeOf } from './tree.ts';
+
+const NO_EVENTS: readonly LockEvent[] = [];
+
+export function acquire(state: LockState, command: Acquire, leaseId: LeaseId): Decision {
+  const { lockId } = command;
+  const own = findGrant(state, lockId);
+  if (own !== undefined) {
+    if (!isSame(own, command)) return unchanged({ kind: 'mismatch' });
+    const move = own.unclaimed === null ? NO_EVENTS : moving(own.unclaimed, command);
+    const grant =
+      move.length === 0
+        ? own
+        : { ...own, unclaimed: { ...own.unclaimed!, gateway: command.gateway, repeat: command.repeat } };
+    return { outcome: { kind: 'granted', grant, repeat: true }, events: move };
+  }
+  const waiter = findWaiter(state.queue, lockId);
+  if (waiter !== undefined) {
+    if (!isSame(waiter, command)) return unchanged({ kind: 'mismatch' });
+    return { outcome: queuedAt(state, waiter), events: moving(waiter, command) };
+  }
+  const parked = findParked(state, lockId);
+  if (parked !== undefined) {
+    if (!isSame(parked, command)) return unchanged({ kind: 'mismatch' });
+    return command.wait ? adopt(state, command, parked, leaseId) : unchanged(queuedAt(state, parked));
+  }
+  const old = findRetired(state, lockId);
+  if (old !== undefined) {
+    return unchanged({ kind: 'ended', ending: old.ending, token: old.token, note: old.note });
+  }
+  if (state.retirements - command.seen > RETIRED_RING) return unchanged({ kind: 'stale' });
+  for (const grant of state.holders) {
+    if (grant.holder !== command.holder) continue;
+    const enough = grant.mode === 'write' || command.mode === 'read';
+    return unchanged({ kind: enough ? 'already_held' : 'deadlock', grant });
+  }
+  return enter(state, command, leaseId);
+}
+
+/** A lock id that the scope does not know yet. */
+function enter(state: LockState, command: Acquire, leaseId: LeaseId): Decision {
+  const arrival = state.arrivals + 1;
+  const ahead = aheadOf(state.queue, command.priority, arrival);
+  const room = state.holders.length < HOLDERS_MAX && isCompatible(command.mode, state.holders);
+  if (ahead === 0 && state.upgrade === null && room) {
+    const grant = grantOf(state, command, leaseId);
+    return { outcome: { kind: 'granted', grant, repeat: false }, events: [{ kind: 'granted', grant }] };
+  }
+  if (!command.wait) return unchanged({ kind: 'busy', position: ahead + 1 });
+  if (isFull(state)) return unchanged({ kind: 'full' });
+  const waiter = waiterOf(command, arrival);
+  return { outcome: { kind: 'queued', position: ahead + 1 }, events: [{ kind: 'queued', waiter }] };
+}
+
+/** Who is unclaimed may yet come back to a kept place, and counts as one who waits. */
+function isFull({ queue, parked, holders }: LockState): boolean {
+  let places = lengthOf(queue) + sizeOf(parked);
+  if (places + holders.length < WAITERS_MAX) return false;
+  for (const { unclaimed } of holders) if (unclaimed !== null) places++;
+  return places >= WAITERS_MAX;
+}
+
+/** Back into the queue at its own place; that may be the place of whoever can be granted now. */
+function adopt(state: LockState, command: Acquire, parked: Waiter, leaseId: LeaseId): Decision {
+  const { lockId, gateway } = command;
+  const repeat = Math.max(command.repeat, parked.repeat);
+  const events: LockEvent[] = [{ kind: 'moved', lockId, gateway, repeat }];
+  let after = evolve(state, events[0]!);
+  after = evolveAll(after, settling(after, leaseId, command.at));
+  const grant = findGrant(after, lockId);
+  if (grant !== undefined) return { outcome: { kind: 'granted', grant, repeat: true }, events };
+  return { outcome: queuedAt(after, parked), events };
+}
+
+/** A client without a name gets a new made-up one at each gateway; its lock id alone proves who it is. */
+function isSame(known: Grant | Waiter, command: Acquire): boolean {
+  return known.session === command.session && (!command.named || known.holder === command.holder);
+}
+
+function moving(waiter: Waiter, { lockId, gateway, repeat }: Acquire): readonly LockEvent[] {
+  if (repeat < waiter.repeat || (repeat === waiter.repeat && gateway === waiter.gateway)) return NO_EVENTS;
+  return [{ kind: 'moved', lockId, gateway, repeat }];
+}
+
+function queuedAt(state: LockState, { priority, arrival }: Waiter): Outcome {
+  return { kind: 'queued', position: 1 + aheadOf(state.queue, priority, arrival) };
+}
+
+function grantOf(state: LockState, command: Acquire, leaseId: LeaseId): Grant {
+  const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, at } = command;
+  return {
+    lockId,
+    holder,
+    named,
+    priority,
+    reason,
+    session,
+    ttlMs,
+    mode,
+    token: (state.token + 1) as FencingToken,
+    former: 0 as FencingToken,
+    leaseMs,
+    leaseId,
+    at,
+    unclaimed: null,
+  };
+}
+
+function waiterOf(command: Acquire, arrival: number): Waiter {
+  const { lockId, holder, named, priority, reason, session, ttlMs } = command;
+  const { mode, leaseMs, claimMs, gateway, repeat, at } = command;
+  return {
+    lockId,
+    holder,
+    named,
+    priority,
+    reason,
+    session,
+    ttlMs,
+    mode,
+    leaseMs,
+    claimMs,
+    gateway,
+    repeat,
+    at,
+    arrival,
+  };
+}
+
+function unchanged(outcome: Outcome): Decision {
+  return { outcome, events: NO_EVENTS };
+}
