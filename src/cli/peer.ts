@@ -11,7 +11,7 @@ import { buildServer, type Server } from '../api/server.ts';
 import { Runner } from '../mesh/runner.ts';
 import { registerCodec } from '../store/registers.ts';
 import { openStore, type Store, StoreError } from '../store/store.ts';
-import type { StoredRegister } from '../vote/acceptor.ts';
+import type { RegisterWrite, StoredRegister } from '../vote/acceptor.ts';
 import { type Address, readAddress, urlOf, writeAddress } from './address.ts';
 import { type PeerOptions, refuseOpenDoor } from './options.ts';
 import { reason, sayer } from './say.ts';
@@ -67,6 +67,7 @@ export async function runPeer(options: PeerOptions): Promise<void> {
     requestMs: options['request-timeout'],
     figures: () => runner.sizes,
     counters: () => runner.counters,
+    log,
     bug: (error) => log.error({ err: error }, 'a request met an error that nobody planned for'),
   });
   server.app.server.on('upgrade', (request, socket, head) => {
@@ -120,7 +121,7 @@ function hostOf(address: string): string {
   return typeof read === 'string' ? address : read.host;
 }
 
-async function openVotes(dir: string): Promise<Store<StoredRegister>> {
+async function openVotes(dir: string): Promise<Store<StoredRegister, RegisterWrite>> {
   try {
     return await openStore(dir, registerCodec);
   } catch (error) {

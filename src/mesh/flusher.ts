@@ -6,7 +6,7 @@
 import type { Stored } from '../peer/formation.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { SavedSeen } from '../peer/standing.ts';
-import type { StoredRegister } from '../vote/acceptor.ts';
+import type { RegisterWrite, StoredRegister } from '../vote/acceptor.ts';
 import { SEEN_MS } from './limits.ts';
 import { ROSTER_KEY, SEEN_KEY, seenToMeta, storedToMeta } from './memory.ts';
 import type { Watch } from './watch.ts';
@@ -21,7 +21,7 @@ export interface Disk {
   read(scope: string): StoredRegister | undefined;
   held(): Iterable<readonly [scope: string, register: StoredRegister]>;
   commit(batch: {
-    readonly registers: ReadonlyMap<string, StoredRegister>;
+    readonly registers: ReadonlyMap<string, RegisterWrite>;
     readonly horizon?: number;
     readonly meta?: Readonly<Record<string, unknown>>;
   }): Promise<number>;
@@ -35,7 +35,7 @@ export interface Flight {
   readonly roster: boolean;
 }
 
-const NO_REGISTERS: ReadonlyMap<string, StoredRegister> = new Map();
+const NO_REGISTERS: ReadonlyMap<string, RegisterWrite> = new Map();
 const NO_META: Readonly<Record<string, unknown>> = {};
 
 export class Flusher {

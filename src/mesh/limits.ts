@@ -1,13 +1,13 @@
 /** Bounds of links and runner, units last, and how they relate. */
 
-/** The largest WebSocket message that is taken. */
-export const PAYLOAD_BYTES_MAX = 1_048_576;
+/** The largest WebSocket message that is taken: a promise carries the whole queue of its scope. */
+export const PAYLOAD_BYTES_MAX = 33_554_432;
 
 /** A frame of several messages that is larger than this is split. */
 export const FRAME_BYTES_MAX = 262_144;
 
 /** A link that has this much waiting to be written is dropped: its peer does not keep up, or is not there. */
-export const BUFFERED_BYTES_MAX = 16_777_216;
+export const BUFFERED_BYTES_MAX = 67_108_864;
 
 /** Open sockets, those before their hello included. */
 export const LINKS_MAX = 512;

@@ -288,6 +288,7 @@ export class Runner implements RunningPeer {
       identity: disk.identity,
       boot: disk.boot,
       random: Math.random,
+      wall: Date.now,
     };
     const start = { horizon: disk.horizon, read: (scope: string) => disk.read(scope), held: disk.held() };
     this.peer = new Peer(config, votes ? start : undefined, performance.now());

@@ -25,7 +25,7 @@ export type Standing =
   | { readonly kind: 'refused'; readonly reason: string; readonly mend: string };
 
 export interface RequestOptions {
-  /** How long the client waits for the answer. */
+  /** How long the votes may take; what the request waits in a queue comes on top. */
   readonly timeoutMs: number;
   /** Aborted when the client is gone before its answer was delivered. */
   readonly signal?: AbortSignal;

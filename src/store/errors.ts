@@ -8,7 +8,7 @@ export type StoreErrorCode =
   | 'STORE_DAMAGED'
   /** The disk refused a write, a flush or a read: nothing after the last acknowledged commit may be relied on. */
   | 'STORE_FAILED'
-  /** The directory was written by a newer version of this program. */
+  /** The directory was written by another version of this program, in a format that this one does not have. */
   | 'STORE_TOO_NEW';
 
 export class StoreError extends Error {
@@ -49,6 +49,6 @@ export function failed(dir: string, doing: string, cause: unknown): StoreError {
 export function tooNew(dir: string, format: unknown): StoreError {
   return new StoreError(
     'STORE_TOO_NEW',
-    `${dir} has format ${format}, which this version can't read: run the newer version again.`,
+    `${dir} has format ${format}, which this version can't read: run the version that wrote it.`,
   );
 }

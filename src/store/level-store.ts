@@ -1,6 +1,6 @@
 /**
  * The store on top of the engine: which key holds what, and what belongs into one commit.
- * Always true: the index names exactly the scopes whose record is held, for both change in one group.
+ * Always true: the index names exactly the scopes whose register is held, for both change in one group.
  *   key           value
  *   f             format of this directory
  *   i             identity
@@ -8,35 +8,39 @@
  *   z             promise horizon
  *   m + name      small records of other parts of the peer
  *   p + slot      one per commit, see ring.ts
- *   r + scope     the register
+ *   r, w, d       the registers, see chain.ts
  *   h + scope     empty: the register is held
  */
 import { randomBytes } from 'node:crypto';
 import { pack, unpack } from 'msgpackr';
+import { Chains, type Limits, type Plan } from './chains.ts';
 import type { Engine } from './engine.ts';
 import { damaged, tooNew } from './errors.ts';
 import { frame, unframe } from './record.ts';
 import { lastCommit, noteCommit } from './ring.ts';
 import type { Batch, RecordCodec, Store } from './store.ts';
 
-const FORMAT = 1;
+const FORMAT = 2;
 /** Low bits of a boot number are drawn anew, so that two copies of one directory show (twins). */
 const BOOT_RANDOM = 2 ** 20;
 
-export class LevelStore<T> implements Store<T> {
+export class LevelStore<T, W> implements Store<T, W> {
   identity = '';
   boot = 0;
   horizon = 0;
   position = 0;
   readonly #engine: Engine;
-  readonly #codec: RecordCodec<T>;
+  readonly #chains: Chains<T, W>;
   readonly #held = new Set<string>();
+  /** How many commits were asked for, and the highest horizon among them. */
+  #asked = 0;
+  #horizonAsked = 0;
   /** Settles with the last commit asked for; commits run in the order in which they were asked for. */
   #tail: Promise<void> | undefined;
 
-  constructor(engine: Engine, codec: RecordCodec<T>) {
+  constructor(engine: Engine, codec: RecordCodec<T, W>, limits: Limits) {
     this.#engine = engine;
-    this.#codec = codec;
+    this.#chains = new Chains(engine, codec, limits);
   }
 
   /**
@@ -50,6 +54,7 @@ export class LevelStore<T> implements Store<T> {
     if (format !== FORMAT) throw tooNew(this.#engine.dir, format);
     this.identity = fresh ? randomBytes(8).toString('hex') : (this.#value('i') as string);
     this.horizon = fresh ? 0 : (this.#value('z') as number);
+    this.#horizonAsked = this.horizon;
     const counter = (fresh ? 0 : (this.#value('b') as number)) + 1;
     for await (const entries of this.#engine.scan('h')) {
       for (const [key] of entries) this.#held.add(key.slice(1));
@@ -68,8 +73,7 @@ export class LevelStore<T> implements Store<T> {
   }
 
   read(scope: string): T | undefined {
-    const payload = this.#payload(`r${scope}`);
-    return payload === undefined ? undefined : this.#codec.decode(payload);
+    return this.#chains.read(scope);
   }
 
   *held(): Iterable<readonly [scope: string, record: T]> {
@@ -80,22 +84,22 @@ export class LevelStore<T> implements Store<T> {
     }
   }
 
-  async commit(batch: Batch<T>): Promise<number> {
-    const puts: [key: string, value: Buffer][] = [];
-    const held = new Map<string, boolean>();
-    for (const [scope, record] of batch.registers) {
-      const key = wellFormed(`r${scope}`);
-      puts.push([key, frame(key, this.#codec.encode(record))]);
-      held.set(scope, this.#codec.held(record));
-    }
-    for (const [name, value] of Object.entries(batch.meta ?? {}))
-      puts.push(small(wellFormed(`m${name}`), value));
-    if (batch.horizon !== undefined) puts.push(small('z', batch.horizon));
+  async commit(batch: Batch<W>): Promise<number> {
+    const { registers, meta = {}, horizon = this.#horizonAsked } = batch;
+    // What is refused, is refused before anything counts as written: later deltas build on what does.
+    if (horizon < this.#horizonAsked) throw new RangeError('a promise horizon never falls');
+    for (const scope of registers.keys()) wellFormed(scope);
+    const smalls = Object.entries(meta).map(([name, value]) => small(`m${wellFormed(name)}`, value));
+    if (horizon > this.#horizonAsked) smalls.push(small('z', horizon));
+    const plan = this.#chains.plan(registers);
+    const number = ++this.#asked;
+    this.#chains.adopt(plan, number);
+    this.#horizonAsked = horizon;
 
     const before = this.#tail;
     const mine = (async () => {
       if (before !== undefined) await before;
-      return this.#apply(puts, held, batch.horizon);
+      return this.#apply(plan, smalls, number, horizon);
     })();
     const settled = mine.then(noop, noop);
     this.#tail = settled;
@@ -111,13 +115,13 @@ export class LevelStore<T> implements Store<T> {
     await this.#engine.close();
   }
 
-  async #apply(puts: Puts, held: ReadonlyMap<string, boolean>, horizon: number | undefined): Promise<number> {
-    if (horizon !== undefined && horizon < this.horizon)
-      throw new RangeError('a promise horizon never falls');
+  async #apply(plan: Plan, smalls: Puts, number: number, horizon: number): Promise<number> {
     const position = this.position + 1;
     await this.#engine.write((group) => {
-      for (const [key, value] of puts) group.put(key, value);
-      for (const [scope, now] of held) {
+      for (const [key, value] of smalls) group.put(key, value);
+      for (const key of plan.dels) group.del(key);
+      for (const [key, value] of plan.puts) group.put(key, value);
+      for (const [scope, now] of plan.held) {
         if (now === this.#held.has(scope)) continue;
         if (now) group.put(`h${scope}`, EMPTY);
         else group.del(`h${scope}`);
@@ -125,11 +129,12 @@ export class LevelStore<T> implements Store<T> {
       noteCommit(group, position);
     });
     this.position = position;
-    for (const [scope, now] of held) {
+    this.#chains.settled(number);
+    for (const [scope, now] of plan.held) {
       if (now) this.#held.add(scope);
       else this.#held.delete(scope);
     }
-    if (horizon !== undefined) this.horizon = horizon;
+    this.horizon = horizon;
     return position;
   }
 
@@ -158,7 +163,7 @@ function small(key: string, value: unknown): [key: string, value: Buffer] {
 }
 
 /** Two texts with lone surrogates could become the same bytes, and two scopes would share a register. */
-function wellFormed(key: string): string {
-  if (/\p{Surrogate}/u.test(key)) throw new TypeError(`not well-formed text: ${JSON.stringify(key)}`);
-  return key;
+function wellFormed(name: string): string {
+  if (/\p{Surrogate}/u.test(name)) throw new TypeError(`not well-formed text: ${JSON.stringify(name)}`);
+  return name;
 }

@@ -8,16 +8,23 @@ import { crc32 } from 'node:zlib';
 export const FRAME_VERSION = 1;
 const HEAD_BYTES = 5;
 
-export function frame(key: string, payload: Uint8Array): Buffer {
-  const out = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
+/** @param parts the payload, in one piece or in two. */
+export function frame(key: string, ...parts: readonly Uint8Array[]): Buffer {
+  let end = HEAD_BYTES;
+  for (const part of parts) end += part.length;
+  const out = Buffer.allocUnsafe(end);
   out[0] = FRAME_VERSION;
-  out.set(payload, HEAD_BYTES);
-  out.writeUInt32LE(checksum(key, payload), 1);
+  end = HEAD_BYTES;
+  for (const part of parts) {
+    out.set(part, end);
+    end += part.length;
+  }
+  out.writeUInt32LE(checksum(key, out.subarray(HEAD_BYTES)), 1);
   return out;
 }
 
 /** The payload, or why there is none. */
-export function unframe(key: string, bytes: Buffer): Uint8Array | string {
+export function unframe(key: string, bytes: Buffer): Buffer | string {
   if (bytes.length < HEAD_BYTES) return `its ${bytes.length} bytes are too few`;
   if (bytes[0] !== FRAME_VERSION) return `its version byte is ${bytes[0]}, not ${FRAME_VERSION}`;
   const payload = bytes.subarray(HEAD_BYTES);

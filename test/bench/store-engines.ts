@@ -5,7 +5,7 @@
 import { closeSync, fdatasync, openSync, write } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openStore } from '../../src/store/store.ts';
+import { openStore, type RecordCodec } from '../../src/store/store.ts';
 
 export type Entry = readonly [key: string, value: Uint8Array];
 
@@ -80,8 +80,17 @@ async function openLevel(dir: string, chained: boolean): Promise<Engine> {
 
 /** What ships: checksums, index and commit records included. */
 async function openOurs(dir: string): Promise<Engine> {
-  const codec = { encode: (b: Uint8Array) => b, decode: (b: Uint8Array) => b, held: () => false };
-  const store = await openStore<Uint8Array>(dir, codec);
+  const codec: RecordCodec<Uint8Array, Uint8Array> = {
+    encode: (bytes) => bytes,
+    decode: (bytes) => bytes,
+    held: () => false,
+    stamp: () => '',
+    after: (bytes) => bytes,
+    from: () => null,
+    encodeDelta: (bytes) => bytes,
+    apply: (_, bytes) => bytes,
+  };
+  const store = await openStore(dir, codec);
   return {
     put: (entries) => store.commit({ registers: new Map(entries) }),
     get: (key) => store.read(key),

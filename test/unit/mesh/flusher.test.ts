@@ -3,8 +3,10 @@ import { type Disk, type Flight, Flusher } from '../../../src/mesh/flusher.ts';
 import { ROSTER_KEY, SEEN_KEY } from '../../../src/mesh/memory.ts';
 import { Watch } from '../../../src/mesh/watch.ts';
 import type { Peer } from '../../../src/peer/peer.ts';
+import type { RegisterWrite } from '../../../src/vote/acceptor.ts';
 
 interface Commit {
+  readonly registers: ReadonlyMap<string, RegisterWrite>;
   readonly horizon: number | undefined;
   readonly keys: readonly string[];
   resolve(): void;
@@ -33,9 +35,10 @@ beforeEach(() => {
   flights = [];
   failures = [];
   const disk = {
-    commit: ({ horizon, meta = {} }) =>
+    commit: ({ registers, horizon, meta = {} }) =>
       new Promise((resolve, reject) => {
-        commits.push({ horizon, keys: Object.keys(meta), resolve: () => resolve(1), reject });
+        const keys = Object.keys(meta);
+        commits.push({ registers, horizon, keys, resolve: () => resolve(1), reject });
       }),
   } as Disk;
   const watch = new Watch(
@@ -86,6 +89,13 @@ test('a roster is flushed without a peer, and told apart', async () => {
   commits[0]!.resolve();
   await flusher.idle();
   expect(flights).toEqual([{ peer: undefined, batch: 0, roster: true }]);
+});
+
+test('registers go to the disk as they were handed over, changes included', () => {
+  const registers = new Map();
+  const peer = { hasWrites: true, takeWrites: () => ({ number: 1, registers, horizon: 0 }) };
+  flusher.flush(peer as unknown as Peer, nothing);
+  expect(commits[0]!.registers).toBe(registers);
 });
 
 test('a horizon of 0 is none', () => {

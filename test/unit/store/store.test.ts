@@ -2,18 +2,18 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore, type Store } from '../../../src/store/store.ts';
-import { newDir, type Toy, toy, toyCodec } from './toy.ts';
+import { openStore } from '../../../src/store/store.ts';
+import { newDir, type ToyStore, type ToyWrite, toy, toyCodec, whole } from './toy.ts';
 
 let dir: string;
-let store: Store<Toy>;
+let store: ToyStore;
 
 const reopen = async () => {
   await store.close();
   store = await openStore(dir, toyCodec);
 };
-const put = (...entries: [string, Toy][]) => store.commit({ registers: new Map(entries) });
-const NONE: ReadonlyMap<string, Toy> = new Map();
+const put = (...entries: [string, ToyWrite][]) => store.commit({ registers: new Map(entries) });
+const NONE: ReadonlyMap<string, ToyWrite> = new Map();
 
 beforeEach(async () => {
   dir = newDir();
@@ -31,8 +31,8 @@ describe('a store', () => {
     expect(store.meta('roster')).toBeUndefined();
     expect(store.horizon).toBe(0);
     const roster = { voters: ['p1', 'p2'], hash: new Uint8Array([1, 2, 3]) };
-    await store.commit({ registers: new Map([['a', toy('one')]]), horizon: 1000, meta: { roster } });
-    await put(['a', toy('two')], ['Ünïcode/ключ/鍵/🔒', toy('three')]);
+    await store.commit({ registers: new Map([['a', whole('one')]]), horizon: 1000, meta: { roster } });
+    await put(['a', whole('two')], ['Ünïcode/ключ/鍵/🔒', whole('three')]);
     for (const _ of ['before', 'after reopening']) {
       expect(store.read('a')).toEqual(toy('two'));
       expect(store.read('Ünïcode/ключ/鍵/🔒')).toEqual(toy('three'));
@@ -45,7 +45,7 @@ describe('a store', () => {
 
   test('keeps scopes apart from its own records', async () => {
     const scopes = ['f', 'i', 'b', 'z', 'mroster', 'p1', 'ha', 'ra', '0', '\u{10ffff}'];
-    await put(...scopes.map((scope): [string, Toy] => [scope, toy(scope, true)]));
+    await put(...scopes.map((scope): [string, ToyWrite] => [scope, whole(scope, true)]));
     await reopen();
     for (const scope of scopes) expect(store.read(scope)).toEqual(toy(scope, true));
     expect(new Map(store.held()).size).toBe(scopes.length);
@@ -70,30 +70,30 @@ describe('a store', () => {
     expect(store.position).toBe(0);
     await reopen();
     expect(store.position).toBe(0);
-    expect(await put(['a', toy('one')])).toBe(1);
+    expect(await put(['a', whole('one')])).toBe(1);
     expect(await store.commit({ registers: NONE, horizon: 7 })).toBe(2);
     await reopen();
     expect(store.position).toBe(2);
-    expect(await put(['a', toy('two')])).toBe(3);
+    expect(await put(['a', whole('two')])).toBe(3);
   });
 
   test('runs commits in the order in which they were asked for', async () => {
     const positions = await Promise.all(
-      Array.from({ length: 100 }, (_, n) => store.commit({ registers: new Map([['a', toy(`${n}`)]]) })),
+      Array.from({ length: 100 }, (_, n) => store.commit({ registers: new Map([['a', whole(`${n}`)]]) })),
     );
     expect(positions).toEqual(Array.from({ length: 100 }, (_, n) => n + 1));
     expect(store.read('a')).toEqual(toy('99'));
   });
 
   test('a commit asked for on another one’s answer does not overtake one that waits', async () => {
-    const first = put(['a', toy('first')]);
-    const waits = put(['a', toy('second')]);
-    await Promise.all([first.then(() => put(['a', toy('third')])), waits]);
+    const first = put(['a', whole('first')]);
+    const waits = put(['a', whole('second')]);
+    await Promise.all([first.then(() => put(['a', whole('third')])), waits]);
     expect(store.read('a')).toEqual(toy('third'));
   });
 
   test('shows a commit only once it is flushed', async () => {
-    const writing = put(['a', toy('one', true)]);
+    const writing = put(['a', whole('one', true)]);
     expect(store.read('a')).toBeUndefined();
     expect([...store.held()]).toEqual([]);
     await writing;
@@ -102,15 +102,15 @@ describe('a store', () => {
 
   test('takes the records as they are when they are handed over', async () => {
     const record = { text: 'before', held: false };
-    const first = put(['b', toy('x')]);
-    const second = put(['a', record]);
+    const first = put(['b', whole('x')]);
+    const second = put(['a', { toy: record, added: null }]);
     record.text = 'after';
     await Promise.all([first, second]);
     expect(store.read('a')).toEqual(toy('before'));
   });
 
   test('waits for a commit under way before it closes', async () => {
-    const writing = Promise.all([put(['a', toy('one')]), put(['b', toy('two')])]);
+    const writing = Promise.all([put(['a', whole('one')]), put(['b', whole('two')])]);
     await reopen();
     await writing;
     expect(store.read('b')).toEqual(toy('two'));
@@ -120,22 +120,22 @@ describe('a store', () => {
     await store.commit({ registers: NONE, horizon: 20 });
     await expect(store.commit({ registers: NONE, horizon: 19 })).rejects.toThrow(/never falls/);
     expect(store.horizon).toBe(20);
-    await put(['a', toy('one')]);
+    await put(['a', whole('one')]);
     expect(store.read('a')).toEqual(toy('one'));
   });
 
   test('refuses text with a lone surrogate, which another text could equal on disk', async () => {
-    await expect(put(['a\ud800', toy('one')])).rejects.toThrow(/not well-formed/);
+    await expect(put(['a\ud800', whole('one')])).rejects.toThrow(/not well-formed/);
     await expect(store.commit({ registers: NONE, meta: { '\udfff': 1 } })).rejects.toThrow(/not well-formed/);
-    expect(await put(['a\u{1f512}', toy('one')])).toBe(1);
+    expect(await put(['a\u{1f512}', whole('one')])).toBe(1);
   });
 });
 
 describe('the index of held registers', () => {
   test('follows each register', async () => {
-    await put(['a', toy('a', true)], ['b', toy('b')], ['c', toy('c', true)]);
-    await put(['a', toy('free')], ['b', toy('held now', true)]);
-    await put(['c', toy('held again', true)]);
+    await put(['a', whole('a', true)], ['b', whole('b')], ['c', whole('c', true)]);
+    await put(['a', whole('free')], ['b', whole('held now', true)]);
+    await put(['c', whole('held again', true)]);
     for (const _ of ['before', 'after reopening']) {
       expect(new Map(store.held())).toEqual(
         new Map([
@@ -150,7 +150,7 @@ describe('the index of held registers', () => {
   test('follows commits that are asked for before the former ended', async () => {
     await Promise.all(
       Array.from({ length: 31 }, (_, n) =>
-        store.commit({ registers: new Map([['a', toy(`${n}`, n % 2 === 0)]]) }),
+        store.commit({ registers: new Map([['a', whole(`${n}`, n % 2 === 0)]]) }),
       ),
     );
     await reopen();
