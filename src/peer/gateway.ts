@@ -1,87 +1,91 @@
 /**
- * The gateway half of a peer: carries a client's request to the scope's home, and to the next in line when no
- * answer comes.
- * Always true: each request is answered exactly once; "no quorum" only if every peer that was asked says that
- * nothing left it (V10); a command that acts on a lock names its lock id before it leaves (L6); an acquire that
- * went to two peers, or that the client has sent before, is refused only after its cancel is chosen (L4).
+ * The gateway half of a peer: does for a client what its request takes, one question after the other.
+ * Always true: each request is answered exactly once; a command that acts on a lock names its lock id before it
+ * leaves (L6); an acquire that went to two peers, or that the client has sent before, is refused only after its
+ * cancel is chosen (L4); a promotion is claimed only while its client is here (T4).
  *
- *   stage    asks the line for                  then
- *   resolve  the state                          the lock id is known: act; it is not: refused
- *   act      the command itself                 decided, or (acquire refused, copies about): cancel
- *   cancel   the cancel of this lock id         chosen: the refusal; it was granted meanwhile: the grant
+ *   request     questions
+ *   acquire     (its session), acquire; then granted, refused after a cancel, or it waits (places.ts)
+ *   release     (which lock), release; by force without a lock id: of each holder
+ *   extend      (which lock), (convert), extend
+ *   cancel      (which place), cancel
+ *   heartbeat   (which lock), is it still there, beat of its session
+ *   sessions    open, beat, close: the register of the session
+ *   status      read
  */
 import type { Command } from '../lock/command.ts';
-import type { LockId } from '../lock/state.ts';
-import { count, majority } from '../vote/quorum.ts';
-import { Heap, type Timed } from './heap.ts';
-import { FORWARD_SHARE, GATEWAY_RETRY_MS, SEEN_SCOPES_MAX, UNDO_MS } from './limits.ts';
-import type { Forward, Verdict } from './messages.ts';
-import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, ReleaseRequest } from './request.ts';
+import type { LockId, SessionId } from '../lock/state.ts';
+import { Acquiring } from './acquiring.ts';
+import { Holding, type LockRequest } from './holding.ts';
+import { SEEN_SCOPES_MAX, WAITING_MAX } from './limits.ts';
+import type { Forward, Notice, Verdict } from './messages.ts';
+import { beatOf, closingOf, openingOf } from './own-session.ts';
+import { isWaitable, type Pending, pendingOf, type ReplyMore, type Steps } from './pending.ts';
+import { Places } from './places.ts';
+import { type Decided, type Finding, type Question, Questions } from './questions.ts';
+import type { AcquireRequest, ClientReply, ClientRequest, SessionRequest } from './request.ts';
+import { scopeOfSession } from './sessions.ts';
 
 export interface GatewayRules {
   /** L4: whether a refusal must wait for the cancel, after so many copies of the acquire were sent. */
   cancelsFirst(request: AcquireRequest, copies: number): boolean;
   /** L6: the lock id that a release or an extension goes by before anything was asked, or null to ask. */
-  lockIdOf(request: ReleaseRequest | ExtendRequest): LockId | null;
+  lockIdOf(request: LockRequest): LockId | null;
+  /** T4: where the count of a promotion that needed no claim begins: it still waited then. */
+  promotedFrom(confirmedAt: number, now: number): number;
 }
 
 export const GATEWAY_RULES: GatewayRules = {
-  cancelsFirst: (request, copies) => request.repeat || copies > 1,
+  cancelsFirst: (request, copies) => request.repeat > 0 || copies > 1,
   lockIdOf: (request) => request.lockId,
+  promotedFrom: (confirmedAt) => confirmedAt,
 };
 
 export interface GatewayPort {
-  /** This peer's index among the voters, or -1. */
-  readonly me: number;
   readonly voters: number;
   /** All voters, the scope's home first. */
   line(scope: string): readonly number[];
   alive(voter: number): boolean;
   forward(to: number, message: Forward): void;
   reply(id: number, reply: ClientReply): void;
+  /** The id of a session of this gateway: never given twice. */
+  freshSession(): SessionId;
+  /** Wall clock, for people. */
+  wall(): number;
 }
 
-type Stage = 'resolve' | 'act' | 'cancel';
-type Decided = Verdict & { kind: 'decided' };
-
-interface Pending extends Timed {
-  readonly id: number;
-  readonly request: ClientRequest;
-  readonly deadline: number;
-  readonly line: readonly number[];
-  stage: Stage;
-  command: Command;
-  /** Where in the line the last question went, who was asked (a mask), and in how many copies. */
-  place: number;
-  asked: number;
-  copies: number;
-  /** The numbers of this stage's questions whose receiver may have acted on them, or may yet. */
-  open: number[];
-  refusal: Verdict | null;
-  missing: number;
-  abandoned: boolean;
-}
-
-export class Gateway {
+export class Gateway implements Steps {
   private readonly port: GatewayPort;
   private readonly rules: GatewayRules;
-  private readonly questions = new Map<number, Pending>();
+  private readonly questions: Questions;
+  private readonly places: Places;
+  private readonly acquiring: Acquiring;
+  private readonly holding: Holding;
   private readonly byId = new Map<number, Pending>();
-  private readonly timers = new Heap<Pending>();
   private readonly seen = new Map<string, number>();
-  private nextNumber: number;
-  /** Ids of requests that the gateway makes itself: below all that a client's request is given. */
-  private nextOwn = -1;
+  private now = 0;
 
-  /** @param firstNumber where this boot starts to number its requests: far from where any other boot did. */
+  /** @param firstNumber where this boot starts to number its questions: far from where any other boot did. */
   constructor(port: GatewayPort, rules: GatewayRules, firstNumber: number) {
     this.port = port;
     this.rules = rules;
-    this.nextNumber = firstNumber;
+    this.questions = new Questions(port, firstNumber);
+    this.places = new Places(this.questions, this, {
+      voters: port.voters,
+      freshSession: () => port.freshSession(),
+      act: (now, pending) => this.act(now, pending),
+      granted: (now, pending, found, grant) =>
+        this.acquiring.promotion.isGranted(now, pending, found, grant, true),
+      converted: (now, pending, found) => this.holding.promoted(now, pending, found),
+      refused: (now, pending, found) => this.acquiring.refuse(now, pending, found),
+      remember: (scope, found) => this.remember(scope, found.view.retirements),
+    });
+    this.acquiring = new Acquiring(this, this.places, rules, (scope) => this.seen.get(scope) ?? 0);
+    this.holding = new Holding(this, this.places, port.voters);
   }
 
   get nextWake(): number {
-    return this.timers.firstAt;
+    return Math.min(this.questions.nextWake, this.places.nextWake);
   }
 
   /** How many requests wait for an answer. */
@@ -89,236 +93,192 @@ export class Gateway {
     return this.byId.size;
   }
 
-  /** @param id the caller's number for the request, given back with the reply. @param deadline by this peer's clock. */
-  request(now: number, id: number, request: ClientRequest, deadline: number): void {
-    const missing = this.missingVoters();
-    if (this.port.voters - count(missing) < majority(this.port.voters)) {
-      this.port.reply(id, { kind: 'no_quorum', missing: indices(missing) }); // M3: at once
+  /** @param id the caller's number for the request, given back with the reply. @param timeoutMs for the votes; waiting comes on top. */
+  request(now: number, id: number, request: ClientRequest, timeoutMs: number): void {
+    this.now = now;
+    if (!this.questions.hasQuorum) {
+      this.port.reply(id, { kind: 'no_quorum', missing: indices(this.questions.missingVoters()) });
       return;
     }
-    const pending = this.open(id, request, deadline);
+    if (isWaitable(request) && this.places.size >= WAITING_MAX) {
+      this.port.reply(id, { kind: 'overloaded', limit: `${WAITING_MAX} requests wait at this peer` });
+      return;
+    }
+    const pending = pendingOf(now, id, request, timeoutMs);
+    this.places.begin(pending);
+    this.byId.set(id, pending);
+    this.begin(now, pending);
+  }
+
+  private begin(now: number, pending: Pending): void {
+    const { request } = pending;
     switch (request.op) {
       case 'status':
-        this.start(now, pending, 'act', { kind: 'read' });
+        this.step(now, pending, request.scope, { kind: 'read' }, (_at, found) =>
+          this.decided(pending, found),
+        );
         return;
       case 'acquire':
-        this.start(now, pending, 'act', this.acquireCommand(request));
+        this.acquiring.acquire(now, pending, request);
+        return;
+      case 'open_session':
+      case 'beat_session':
+      case 'close_session':
+        this.session(now, pending, request);
         return;
       default: {
         const lockId = this.rules.lockIdOf(request);
-        if (lockId !== null) this.start(now, pending, 'act', commandOn(request, lockId));
-        else this.start(now, pending, 'resolve', { kind: 'read' });
+        const converts = request.op === 'extend' && request.mode !== null;
+        if (lockId !== null && !converts) this.holding.actOn(now, pending, request, lockId);
+        else this.holding.resolve(now, pending, request);
       }
     }
   }
 
-  private open(id: number, request: ClientRequest, deadline: number): Pending {
-    const pending: Pending = {
-      id,
-      request,
-      deadline,
-      line: this.port.line(request.scope),
-      stage: 'act',
-      command: { kind: 'read' },
-      place: -1,
-      asked: 0,
-      copies: 0,
-      open: [],
-      refusal: null,
-      missing: 0,
-      abandoned: false,
-      at: 0,
-      slot: -1,
-    };
-    this.byId.set(id, pending);
-    return pending;
+  /** The next question of a request; what a failure means is the same everywhere. */
+  step(
+    now: number,
+    pending: Pending,
+    scope: string,
+    command: Command,
+    then: (now: number, found: Decided, question: Question) => void,
+  ): void {
+    if (pending.question !== undefined) this.questions.close(pending.question);
+    let answered = false;
+    const question = this.questions.ask(now, scope, command, pending.deadline, (at, finding, asked) => {
+      if (finding.kind !== 'decided') {
+        answered = true;
+        pending.question = undefined;
+        this.fail(at, pending, finding);
+      } else if (finding.outcome.kind === 'stale' && pending.client) {
+        this.remember(scope, finding.view.retirements);
+        this.questions.again(
+          at,
+          asked,
+          this.acquiring.command(pending.request as AcquireRequest, pending.ttlMs),
+        );
+      } else {
+        answered = true;
+        pending.question = undefined;
+        this.remember(scope, finding.view.retirements);
+        this.places.tookMs(at - asked.sentAt);
+        if (pending.client) then(at, finding, asked);
+        else {
+          this.questions.close(asked);
+          this.drop(at, pending);
+        }
+      }
+    });
+    if (!answered) pending.question = question;
   }
+
+  fail(now: number, pending: Pending, finding: Exclude<Finding, Decided>): void {
+    if (finding.kind === 'overloaded') {
+      this.reply(pending, finding);
+      return;
+    }
+    const missing = indices(finding.missing | this.questions.missingVoters());
+    // After a first change was decided, or may have been, "nothing happened" is not true of the whole.
+    const may = finding.kind === 'unknown' || pending.changed;
+    if (pending.client) this.reply(pending, { kind: may ? 'unknown' : 'no_quorum', missing });
+    else this.drop(now, pending);
+  }
+
+  /** Its client is gone. */
+  private drop(now: number, pending: Pending): void {
+    this.places.dismiss(now, pending);
+    this.places.forget(pending);
+  }
+
+  reply(pending: Pending, reply: ClientReply): void {
+    if (pending.question !== undefined) this.questions.close(pending.question);
+    pending.question = undefined;
+    if (pending.client) {
+      pending.client = false;
+      this.byId.delete(pending.id);
+      this.port.reply(pending.id, reply);
+    }
+    this.places.forget(pending);
+  }
+
+  decided(pending: Pending, found: Decided, outcome = found.outcome, more: ReplyMore = {}): void {
+    const { votes, view } = found;
+    const { lockId } = pending;
+    const { countFromMs = 0, beat = false } = more;
+    const { voters } = this.port;
+    if (pending.opened && outcome.kind !== 'granted') this.places.closeSession(this.now, pending);
+    this.reply(pending, { kind: 'decided', outcome, lockId, votes, voters, view, countFromMs, beat });
+  }
+
+  wall(): number {
+    return this.port.wall();
+  }
+
+  private act(now: number, pending: Pending): void {
+    const { request } = pending;
+    if (request.op === 'extend') this.holding.convert(now, pending, request);
+    else this.acquiring.act(now, pending);
+  }
+
+  // --- sessions ---
+
+  private session(now: number, pending: Pending, request: SessionRequest): void {
+    const { session, holder, ttlMs, at } = request;
+    pending.lockId = session as string as LockId;
+    const command =
+      request.op === 'open_session'
+        ? openingOf(session, ttlMs, holder, true, at)
+        : request.op === 'beat_session'
+          ? beatOf(session)
+          : closingOf(session, at);
+    this.step(now, pending, scopeOfSession(session), command, (_at, found) => this.decided(pending, found));
+  }
+
+  // --- what happens meanwhile ---
 
   /**
-   * The client is gone. An acquire under a made-up lock id goes on, for its grant must be undone (T4). Everything
-   * else ends here: the client may be asking elsewhere with the same lock id, and nothing must be sent for it anew.
+   * The client is gone. Where it waits its place is given up, or kept if it may ask elsewhere with the same lock id;
+   * a grant that nobody else can ask for is undone (T4); nothing else is sent anew.
    */
-  abandon(id: number): void {
+  abandon(now: number, id: number): void {
+    this.now = now;
     const pending = this.byId.get(id);
     if (pending === undefined) return;
-    pending.abandoned = true;
-    if (pending.request.op !== 'acquire' || !pending.request.made) this.forget(pending);
-  }
-
-  private acquireCommand(request: AcquireRequest): Command {
-    const { lockId, holder, named, leaseMs, at } = request;
-    const seen = this.seen.get(request.scope) ?? 0;
-    return { kind: 'acquire', lockId, holder, named, mode: 'write', leaseMs, seen, at };
-  }
-
-  private start(now: number, pending: Pending, stage: Stage, command: Command): void {
-    this.close(pending);
-    pending.stage = stage;
-    pending.command = command;
-    pending.place = -1;
-    pending.asked = 0;
-    pending.copies = 0;
-    this.askNext(now, pending);
-  }
-
-  /** This copy is known to have come to nothing. */
-  private settleCopy(pending: Pending, number: number): void {
-    this.questions.delete(number);
-    pending.open = pending.open.filter((open) => open !== number);
-  }
-
-  /** Answers to what was asked so far no longer count. */
-  private close(pending: Pending): void {
-    for (const number of pending.open) this.questions.delete(number);
-    pending.open = [];
-  }
-
-  /** Asks the next in line that looks alive. */
-  private askNext(now: number, pending: Pending): void {
-    const { line } = pending;
-    let place = pending.place;
-    for (let step = 0; step < line.length; step++) {
-      place = (place + 1) % line.length;
-      if (this.port.alive(line[place]!)) break;
-    }
-    pending.place = place;
-    this.ask(now, pending, line[place]!);
-  }
-
-  private ask(now: number, pending: Pending, to: number): void {
-    if (now >= pending.deadline) {
-      this.fail(now, pending);
+    this.byId.delete(id);
+    pending.client = false;
+    const { question, request } = pending;
+    if (question === undefined) {
+      this.drop(now, pending);
       return;
     }
-    // Each copy has a number of its own: "nothing happened" is said of that copy only.
-    const request = this.nextNumber++;
-    pending.asked |= 1 << to;
-    pending.copies++;
-    pending.open.push(request);
-    this.questions.set(request, pending);
-    this.timers.set(pending, Math.min(now + GATEWAY_RETRY_MS, pending.deadline));
-    const waitMs = (pending.deadline - now) * FORWARD_SHARE;
-    const { command } = pending;
-    this.port.forward(to, { kind: 'forward', request, scope: pending.request.scope, command, waitMs });
+    const undoes = request.op === 'acquire' && (request.made || request.waitMs > 0);
+    if (!undoes && !isWaitable(request)) {
+      this.questions.close(question);
+      this.places.forget(pending);
+    } else if (request.op !== 'acquire' || !request.made) question.mayCopy = false;
   }
 
-  onVerdict(now: number, from: number, number: number, verdict: Verdict): void {
-    const pending = this.questions.get(number);
-    if (pending === undefined) return; // answered already, or of another stage
-    if (verdict.kind === 'decided') {
-      this.remember(pending.request.scope, verdict.view.retirements);
-      this.onDecided(now, from, number, pending, verdict);
-      return;
-    }
-    if (verdict.kind === 'no_quorum') {
-      this.settleCopy(pending, number);
-      pending.missing |= verdict.missing;
-    }
-    const untried = pending.line.some((voter) => !(pending.asked & (1 << voter)) && this.port.alive(voter));
-    if (untried) this.askNext(now, pending);
-    else if (pending.open.length === 0) this.fail(now, pending);
+  onVerdict(now: number, number: number, verdict: Verdict): void {
+    this.now = now;
+    this.questions.onVerdict(now, number, verdict);
   }
 
-  private onDecided(now: number, from: number, number: number, pending: Pending, verdict: Decided): void {
-    const { request, stage } = pending;
-    const { outcome } = verdict;
-    if (stage === 'resolve') {
-      this.resolve(now, pending, verdict);
-      return;
-    }
-    if (stage === 'cancel') {
-      if (request.op === 'release' && outcome.kind === 'granted') {
-        this.start(now, pending, 'act', commandOn(request, outcome.grant.lockId));
-        return;
-      }
-      // Granted by another copy, and maybe ended since: that is what happened, and not the refusal.
-      this.finish(now, pending, outcome.kind === 'cancelled' ? (pending.refusal ?? verdict) : verdict);
-      return;
-    }
-    if (request.op === 'acquire') {
-      if (outcome.kind === 'stale') {
-        // This copy can never grant: it is as if it had not been sent.
-        this.settleCopy(pending, number);
-        pending.copies--;
-        pending.command = this.acquireCommand(request);
-        this.ask(now, pending, from);
-        return;
-      }
-      const refused = outcome.kind === 'busy' || outcome.kind === 'already_held';
-      if (refused && this.rules.cancelsFirst(request, pending.copies)) {
-        pending.refusal = verdict;
-        this.start(now, pending, 'cancel', { kind: 'cancel', lockId: request.lockId });
-        return;
-      }
-    }
-    this.finish(now, pending, verdict);
+  onNotice(now: number, notice: Notice): void {
+    this.now = now;
+    this.places.onNotice(now, notice);
   }
 
-  /** L6: turns scope or holder name into a lock id. */
-  private resolve(now: number, pending: Pending, verdict: Decided): void {
-    const request = pending.request as ReleaseRequest | ExtendRequest;
-    const { holders } = verdict.view;
-    const mine = holders.find((grant) =>
-      request.holder === null ? !grant.named : grant.holder === request.holder,
-    );
-    if (mine !== undefined) {
-      this.start(now, pending, 'act', commandOn(request, mine.lockId));
-      return;
-    }
-    if (holders.length === 0) {
-      this.finish(now, pending, { ...verdict, outcome: { kind: 'not_found' } });
-      return;
-    }
-    const { votes, view } = verdict;
-    this.answer(now, pending, { kind: 'not_holder', votes, voters: this.port.voters, view });
+  /** A peer looks dead. */
+  onDead(now: number, voter: number): void {
+    this.now = now;
+    this.questions.onDead(now, voter);
+    this.places.lookSoon(now);
   }
 
-  private finish(now: number, pending: Pending, verdict: Verdict): void {
-    if (verdict.kind !== 'decided') {
-      this.fail(now, pending);
-      return;
-    }
-    const { command, request } = pending;
-    const lockId = 'lockId' in command ? command.lockId : null;
-    let { outcome } = verdict;
-    // The first grant of a made-up lock id is always this request's own, whichever copy of it brought it.
-    if (outcome.kind === 'granted' && request.op === 'acquire' && request.made) {
-      outcome = { ...outcome, repeat: false };
-    }
-    const { votes, view } = verdict;
-    this.answer(now, pending, { kind: 'decided', outcome, lockId, votes, voters: this.port.voters, view });
-  }
-
-  private fail(now: number, pending: Pending): void {
-    const missing = indices(pending.missing | this.missingVoters());
-    const changes = pending.stage !== 'resolve' && pending.request.op !== 'status';
-    // Before the cancel there was a command under way, or there would be nothing to cancel.
-    const may = changes && (pending.open.length > 0 || pending.stage === 'cancel');
-    this.answer(now, pending, { kind: may ? 'unknown' : 'no_quorum', missing });
-  }
-
-  private answer(now: number, pending: Pending, reply: ClientReply): void {
-    this.forget(pending);
-    if (pending.id < 0) return; // the gateway's own
-    if (pending.abandoned) this.undo(now, pending.request, reply);
-    else this.port.reply(pending.id, reply);
-  }
-
-  private forget(pending: Pending): void {
-    this.close(pending);
-    this.byId.delete(pending.id);
-    this.timers.delete(pending);
-  }
-
-  /** T4: a grant that cannot be delivered is released. Where it may yet come, the lock id is cancelled first. */
-  private undo(now: number, request: ClientRequest, reply: ClientReply): void {
-    if (request.op !== 'acquire' || !request.made) return;
-    const granted = reply.kind === 'decided' && reply.outcome.kind === 'granted';
-    if (!granted && reply.kind !== 'unknown') return;
-    const { scope, lockId } = request;
-    const release: ReleaseRequest = { op: 'release', scope, lockId, holder: null };
-    const pending = this.open(this.nextOwn--, release, now + UNDO_MS);
-    this.start(now, pending, 'cancel', { kind: 'cancel', lockId });
+  wake(now: number): void {
+    this.now = now;
+    this.questions.wake(now);
+    this.places.wake(now);
   }
 
   private remember(scope: string, retirements: number): void {
@@ -329,33 +289,6 @@ export class Gateway {
     } else if (retirements <= known) return;
     this.seen.set(scope, retirements);
   }
-
-  private missingVoters(): number {
-    let mask = 0;
-    for (let i = 0; i < this.port.voters; i++) if (!this.port.alive(i)) mask |= 1 << i;
-    return mask;
-  }
-
-  /** A peer looks dead: whoever waits for it asks the next in line now. */
-  onDead(now: number, voter: number): void {
-    for (const pending of [...this.byId.values()]) {
-      if (pending.line[pending.place] === voter) this.askNext(now, pending);
-    }
-  }
-
-  wake(now: number): void {
-    for (;;) {
-      const pending = this.timers.pop(now);
-      if (pending === undefined) return;
-      if (now >= pending.deadline) this.fail(now, pending);
-      else this.askNext(now, pending);
-    }
-  }
-}
-
-function commandOn(request: ReleaseRequest | ExtendRequest, lockId: LockId): Command {
-  if (request.op === 'release') return { kind: 'release', lockId };
-  return { kind: 'extend', lockId, leaseMs: request.leaseMs, replaces: request.replaces };
 }
 
 function indices(mask: number): number[] {

@@ -17,3 +17,37 @@ export const SEEN_SCOPES_MAX = 20_000;
 
 /** Numbers of forwarded commands that a voter remembers, so that a doubled one is proposed once. */
 export const FORWARDS_REMEMBERED = 4_096;
+
+/** Gateways' sessions of which a voter remembers where to find them. */
+export const GATEWAYS_REMEMBERED = 1_024;
+
+/** A voter looks at a session that its own copy says ran out this much later: its home ends it meanwhile. */
+export const SESSION_SLACK_MS = 50;
+
+/** A place is kept for this long for a client that is away. */
+export const PLACE_KEPT_MS = 30_000;
+
+/** How often kept places are looked at. */
+export const REAP_EVERY_MS = 5_000;
+
+/** Who waits, as shown in a status: the first of them. Holders shown with a refusal: the first of them. */
+export const VIEW_WAITERS_MAX = 1_000;
+export const VIEW_HOLDERS_MAX = 100;
+
+/** Requests that wait at one gateway. */
+export const WAITING_MAX = 100_000;
+
+/** Locks of one holder name, as far as one home sees them. */
+export const LOCKS_PER_HOLDER_MAX = 200_000;
+
+/** The session under which a gateway keeps the places of its clients: three missed beats end it. */
+export const GATEWAY_TTL_MS = 6_000;
+export const GATEWAY_BEAT_MS = 2_000;
+
+/** A gateway looks at the scopes where its clients wait this often (T4). */
+export const LOOK_EVERY_MS = 1_000;
+
+/** The time for a claim is at least this, and at least this many times the slowest vote seen lately, up to a bound (T4). */
+export const CLAIM_MIN_MS = 2_000;
+export const CLAIM_VOTES = 10;
+export const CLAIM_MAX_MS = 30_000;

@@ -14,16 +14,18 @@
  * Always true: `now` never falls; the same inputs give the same outputs.
  */
 
+import { isFree, type SessionId } from '../lock/state.ts';
 import type { Register } from '../vote/acceptor.ts';
 import type { VoteMessage } from '../vote/messages.ts';
 import { majority } from '../vote/quorum.ts';
 import { VOTE_RULES, type VoteRules } from '../vote/rules.ts';
 import type { Settlement, Task } from '../vote/task.ts';
 import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
-import { FORWARDS_REMEMBERED } from './limits.ts';
-import type { Frame, Message, Verdict } from './messages.ts';
+import { FORWARDS_REMEMBERED, GATEWAYS_REMEMBERED } from './limits.ts';
+import type { Frame, Message, Notice, Verdict } from './messages.ts';
 import { hashText, lineOf } from './placement.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
+import { sessionOfScope } from './sessions.ts';
 import { type Batch, Voter, type VoterStart } from './voter.ts';
 
 export interface PeerConfig {
@@ -38,6 +40,8 @@ export interface PeerConfig {
   readonly boot: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Wall clock, milliseconds since 1970: for people only (L8). */
+  readonly wall: () => number;
   readonly rules?: VoteRules & GatewayRules;
 }
 
@@ -60,6 +64,9 @@ export class Peer {
   private replies: Reply[] = [];
   /** Numbers of forwards proposed lately: a doubled one could say "nothing happened" of what its twin did. */
   private readonly forwards = new Set<number>();
+  /** Where each gateway's session was last heard of: notices go there. */
+  private readonly gateways = new Map<SessionId, number>();
+  private freshSessions = 0;
   private now: number;
 
   /** @param start what this voter knows from its disk; undefined for an observer. */
@@ -69,11 +76,19 @@ export class Peer {
     this.hashes = config.voters.map(hashText);
     this.line = (scope) => lineOf(scope, this.hashes);
     this.up = config.voters.map((_, i) => i === config.me);
-    const { me, identity, boot, random } = config;
+    const { me, identity, boot, random, wall } = config;
     const rules = config.rules ?? RULES;
     const voters = config.voters.length;
     if (start !== undefined) {
-      this.voter = new Voter({ me, voters, identity, boot }, start, rules, random, this.voterPort(), now);
+      this.voter = new Voter(
+        { me, voters, identity, boot },
+        start,
+        rules,
+        random,
+        wall,
+        this.voterPort(),
+        now,
+      );
     }
     const firstNumber = Math.floor(random() * 2 ** 46) + 1;
     this.gateway = new Gateway(this.gatewayPort(), rules, firstNumber);
@@ -85,6 +100,16 @@ export class Peer {
         if (to === this.config.me) this.local.push(message);
         else this.post(to, message);
       },
+      notice: (gateway: SessionId, notice: Notice) => {
+        const to = this.gateways.get(gateway);
+        if (to === this.config.me) this.gateway.onNotice(this.now, notice);
+        else if (to !== undefined) this.post(to, notice);
+      },
+      obituary: (session: SessionId) => {
+        for (let to = 0; to < this.config.voters.length; to++) {
+          if (to !== this.config.me) this.post(to, { kind: 'obituary', session });
+        }
+      },
       settle: (task: Task, scope: string, settlement: Settlement) => this.settled(task, scope, settlement),
       rank: (scope: string) => {
         const alive = this.line(scope).filter((voter) => this.up[voter]);
@@ -94,8 +119,8 @@ export class Peer {
   }
 
   private gatewayPort() {
+    const { identity, boot, wall } = this.config;
     return {
-      me: this.config.me,
       voters: this.config.voters.length,
       line: this.line,
       alive: (voter: number) => this.up[voter]!,
@@ -104,6 +129,9 @@ export class Peer {
         else this.post(to, message);
       },
       reply: (id: number, reply: ClientReply) => this.replies.push({ id, reply }),
+      // The boot number is this peer's for ever, and so is what it counts from there.
+      freshSession: () => `${identity}-${boot.toString(36)}-${this.freshSessions++}` as SessionId,
+      wall,
     };
   }
 
@@ -116,9 +144,19 @@ export class Peer {
   private submit(from: number, message: Message & { kind: 'forward' }): void {
     const { request, scope, command, waitMs } = message;
     if (this.voter === undefined || this.forwards.has(request)) return;
+    if ('gateway' in command && command.gateway !== null && sessionOfScope(scope) === undefined) {
+      this.heardOf(command.gateway, from);
+    }
     this.forwards.add(request);
     if (this.forwards.size > FORWARDS_REMEMBERED) this.forwards.delete(this.forwards.values().next().value!);
     this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
+  }
+
+  private heardOf(gateway: SessionId, from: number): void {
+    if (this.gateways.get(gateway) === from) return;
+    this.gateways.delete(gateway);
+    this.gateways.set(gateway, from);
+    if (this.gateways.size > GATEWAYS_REMEMBERED) this.gateways.delete(this.gateways.keys().next().value!);
   }
 
   private settled(task: Task, scope: string, settlement: Settlement): void {
@@ -128,11 +166,11 @@ export class Peer {
             kind: 'decided',
             outcome: settlement.outcome,
             votes: settlement.votes,
-            view: this.voter!.view(scope, settlement),
+            view: this.voter!.view(scope, task.command, settlement),
           }
         : settlement;
     if (task.from === this.config.me) {
-      this.gateway.onVerdict(this.now, task.from, task.request, verdict);
+      this.gateway.onVerdict(this.now, task.request, verdict);
     } else this.post(task.from, { kind: 'answer', request: task.request, verdict });
   }
 
@@ -148,7 +186,13 @@ export class Peer {
           this.submit(from, message);
           break;
         case 'answer':
-          this.gateway.onVerdict(now, from, message.request, message.verdict);
+          this.gateway.onVerdict(now, message.request, message.verdict);
+          break;
+        case 'notice':
+          this.gateway.onNotice(now, message);
+          break;
+        case 'obituary':
+          this.voter?.died(message.session);
           break;
         default:
           if (from < this.config.voters.length) this.voter?.receive(from, message);
@@ -157,16 +201,17 @@ export class Peer {
     }
   }
 
-  /** @param timeoutMs how long the client waits for the answer. */
+  /** @param timeoutMs for the votes; what the request says of waiting comes on top. */
   request(now: number, id: number, request: ClientRequest, timeoutMs: number): void {
     this.begin(now);
-    this.gateway.request(now, id, request, now + timeoutMs);
+    this.gateway.request(now, id, request, timeoutMs);
     this.drain();
   }
 
   abandon(now: number, id: number): void {
     this.begin(now);
-    this.gateway.abandon(id);
+    this.gateway.abandon(now, id);
+    this.drain();
   }
 
   flushed(now: number, number: number): void {
@@ -247,10 +292,10 @@ export class Peer {
     return this.up[voter] ?? false;
   }
 
-  /** Scopes that this voter knows to be held, from local state: for lists, not for decisions. */
+  /** Scopes that this voter knows to be held or waited for, from local state: for lists, not for decisions. */
   *held(): Iterable<readonly [scope: string, register: Register]> {
     for (const [scope, register] of this.voter?.known() ?? []) {
-      if (register.state.holders.length > 0) yield [scope, register];
+      if (!isFree(register.state) && sessionOfScope(scope) === undefined) yield [scope, register];
     }
   }
 

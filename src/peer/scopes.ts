@@ -3,11 +3,13 @@
  * Always true: a scope that is not in memory is on disk whole, promised no less than a reload gives it (G2); an
  * entry's timer fires no later than the entry is due, and one that fires early is put off.
  */
+import type { LockEvent } from '../lock/event.ts';
+import { isFree, type LockId } from '../lock/state.ts';
 import { firstOverAt, loadRegister, type Register, type StoredRegister } from '../vote/acceptor.ts';
 import { Proposer } from '../vote/proposer.ts';
 import { NEVER } from '../vote/task.ts';
 import { Heap, type Timed } from './heap.ts';
-import { FREE_SCOPES_MAX } from './limits.ts';
+import { FREE_SCOPES_MAX, REAP_EVERY_MS } from './limits.ts';
 
 export interface Entry extends Timed {
   readonly scope: string;
@@ -15,6 +17,12 @@ export interface Entry extends Timed {
   proposer: Proposer | undefined;
   /** When the leases of this register are looked at next. */
   watchAt: number;
+  /** When the kept places of this register are looked at next, and since when each was seen. */
+  reapAt: number;
+  kept: Map<LockId, number>;
+  /** What changed since the register was last written, which was at version `written`; null: write it whole. */
+  news: LockEvent[] | null;
+  written: number;
   free: boolean;
   touched: boolean;
   /** How the scope was fought for, as far as this voter saw since the entry was loaded. */
@@ -30,6 +38,12 @@ export interface ScopesPort {
   promisedAfterRestart(stored: StoredRegister | undefined): Register['promised'];
   /** Whether the register alone stands in the way of being forgotten. */
   mayForget(register: Register): boolean;
+}
+
+const NOBODY_KEPT: Map<LockId, number> = new Map();
+
+function dueAt(entry: Entry): number {
+  return Math.min(entry.watchAt, entry.reapAt, entry.proposer?.wakeAt ?? NEVER);
 }
 
 export class Scopes {
@@ -70,6 +84,10 @@ export class Scopes {
       register: loadRegister(stored, this.port.promisedAfterRestart(stored), this.port.now),
       proposer: undefined,
       watchAt: NEVER,
+      reapAt: NEVER,
+      kept: NOBODY_KEPT,
+      news: stored === undefined ? null : [],
+      written: stored?.version ?? 0,
       free: false,
       touched: true,
       acquires: 0,
@@ -93,10 +111,13 @@ export class Scopes {
     yield* this.entries.values();
   }
 
-  /** To be called when the holders or their leases have changed. */
+  /** To be called when the holders, their leases or the kept places have changed. */
   watch(entry: Entry): void {
     entry.watchAt = firstOverAt(entry.register);
-    const free = entry.register.state.holders.length === 0;
+    const { state } = entry.register;
+    if (state.parked === undefined) entry.reapAt = NEVER;
+    else if (entry.reapAt === NEVER) entry.reapAt = this.port.now + REAP_EVERY_MS;
+    const free = isFree(state);
     if (free !== entry.free) {
       entry.free = free;
       if (free) this.free.set(entry.scope, entry);
@@ -108,7 +129,7 @@ export class Scopes {
 
   /** To be called when the entry is due at another time. Moves its timer only to an earlier one. */
   arm(entry: Entry): void {
-    const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
+    const at = dueAt(entry);
     if (at !== NEVER && (entry.slot < 0 || at < entry.at)) this.timers.set(entry, at);
   }
 
@@ -118,8 +139,7 @@ export class Scopes {
       const entry = this.timers.pop(this.port.now);
       if (entry === undefined) return;
       due(entry);
-      const at = Math.min(entry.watchAt, entry.proposer?.wakeAt ?? NEVER);
-      if (this.entries.get(entry.scope) === entry) this.timers.set(entry, at);
+      if (this.entries.get(entry.scope) === entry) this.timers.set(entry, dueAt(entry));
     }
   }
 

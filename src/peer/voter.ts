@@ -3,38 +3,42 @@
  * Always true: what leaves in an `accepted` is flushed; no round beyond the durable horizon is promised (V8); a
  * scope that is not in memory is on disk whole, promised no less than a reload gives it (G2).
  */
-import type { FencingToken } from '../lock/state.ts';
+import type { Command } from '../lock/command.ts';
+import type { LockEvent } from '../lock/event.ts';
+import { isFree, type LockState, type SessionId } from '../lock/state.ts';
 import {
   applyAccept,
-  firstOverAt,
   nackOf,
   type Register,
+  type RegisterWrite,
   reportOf,
   rowOfAccept,
   rowOfPrepare,
   type StoredRegister,
 } from '../vote/acceptor.ts';
 import { type Ballot, endOfRound } from '../vote/ballot.ts';
-import { HORIZON_STRIDE_ROUNDS, LINE_STEP_MS } from '../vote/limits.ts';
 import type { Accept, Ask, Prepare, VoteMessage } from '../vote/messages.ts';
 import type { VoteRules } from '../vote/rules.ts';
 import { NEVER, type ProposerHost, type Settlement, type Task } from '../vote/task.ts';
-import type { Contention, View } from './messages.ts';
+import { Duties, type DutiesPort } from './duties.ts';
+import { Horizon } from './horizon.ts';
+import type { Notice, View } from './messages.ts';
 import { type Entry, Scopes, type ScopesPort } from './scopes.ts';
+import { viewOf } from './view.ts';
 
 /** What a voter knows from its disk when it starts. */
 export interface VoterStart {
   readonly horizon: number;
   /** Reads a register that is not in memory; what was given to a flush that ended is there. */
   readonly read: (scope: string) => StoredRegister | undefined;
-  /** All registers with holders: their leases must be watched from the start. */
+  /** All registers that are not free: their leases and places must be watched from the start. */
   readonly held: Iterable<readonly [string, StoredRegister]>;
 }
 
 /** What goes to disk in one flush. */
 export interface Batch {
   readonly number: number;
-  readonly registers: ReadonlyMap<string, StoredRegister>;
+  readonly registers: ReadonlyMap<string, RegisterWrite>;
   /** A new promise horizon, or 0. */
   readonly horizon: number;
 }
@@ -42,6 +46,10 @@ export interface Batch {
 export interface VoterPort {
   send(to: number, message: VoteMessage): void;
   settle(task: Task, scope: string, settlement: Settlement): void;
+  /** Somebody who waits at this gateway was granted, or upgraded: chosen. */
+  notice(gateway: SessionId, notice: Notice): void;
+  /** The session's death is chosen: the others may know. */
+  obituary(session: SessionId): void;
   /** This voter's place in the line of the scope, among those that look alive; 0 is the home. */
   rank(scope: string): number;
 }
@@ -59,6 +67,7 @@ export class Voter implements ProposerHost {
   readonly boot: number;
   readonly rules: VoteRules;
   readonly random: () => number;
+  readonly wall: () => number;
   now = 0;
   roundFloor = 0;
   nextQuestion: number;
@@ -66,12 +75,10 @@ export class Voter implements ProposerHost {
   private readonly port: VoterPort;
   private readonly read: VoterStart['read'];
   private readonly floor: Ballot;
-  private horizon: number;
-  private horizonWanted = 0;
-  private horizonBatch = 0;
-  private beyondHorizon: { from: number; message: Prepare | Accept }[] = [];
+  private readonly horizon: Horizon;
 
   private readonly memory: Scopes;
+  private readonly duties: Duties;
 
   private openBatch = 1;
   private flushedBatch = 0;
@@ -84,6 +91,7 @@ export class Voter implements ProposerHost {
     start: VoterStart,
     rules: VoteRules,
     random: () => number,
+    wall: () => number,
     port: VoterPort,
     now: number,
   ) {
@@ -93,15 +101,37 @@ export class Voter implements ProposerHost {
     this.boot = id.boot;
     this.rules = rules;
     this.random = random;
+    this.wall = wall;
     this.nextQuestion = Math.floor(random() * 2 ** 46) + 1;
     this.port = port;
     this.read = start.read;
-    this.horizon = start.horizon;
+    this.horizon = new Horizon(start.horizon);
     this.floor = endOfRound(start.horizon);
     this.roundFloor = start.horizon;
     this.now = now;
     this.memory = new Scopes(this.scopesPort(start.read));
-    for (const [scope, stored] of start.held) this.memory.load(scope, stored);
+    this.duties = new Duties(this.dutiesPort());
+    for (const [scope, stored] of start.held) {
+      this.memory.load(scope, stored);
+      this.duties.noteState(scope, stored.state);
+    }
+  }
+
+  private dutiesPort(): DutiesPort {
+    const voter = this;
+    return {
+      get now() {
+        return voter.now;
+      },
+      peek: (scope) => this.memory.peek(scope),
+      rank: (scope) => this.port.rank(scope),
+      wall: () => this.wall(),
+      submit: (scope, task) => this.submit(scope, task),
+      checkExpiry: (entry) => this.memory.proposerOf(entry).checkExpiry(this),
+      notice: (gateway, notice) => this.port.notice(gateway, notice),
+      obituary: (session) => this.port.obituary(session),
+      trustsOwnCopy: () => this.rules.trustsOwnCopy(),
+    };
   }
 
   private scopesPort(read: VoterStart['read']): ScopesPort {
@@ -114,12 +144,12 @@ export class Voter implements ProposerHost {
       promisedAfterRestart: (stored) => this.rules.promisedAfterRestart(stored, this.floor),
       // A message that waits for the horizon may be about any register, and has changed none yet.
       mayForget: (register) =>
-        this.beyondHorizon.length === 0 && this.rules.mayForget(register, this.flushed(register), this.floor),
+        !this.horizon.isAwaited && this.rules.mayForget(register, this.flushed(register), this.floor),
     };
   }
 
   get nextWake(): number {
-    return this.memory.nextWake;
+    return Math.min(this.memory.nextWake, this.duties.nextWake);
   }
 
   /** How many scopes are in memory. */
@@ -187,12 +217,12 @@ export class Voter implements ProposerHost {
   private onPrepare(from: number, message: Prepare): void {
     const { scope, ballot } = message;
     const { register } = this.memory.get(scope);
-    const row = rowOfPrepare(register, message, this.horizon);
-    if (row === 'B') this.raiseHorizon(from, message);
+    const row = rowOfPrepare(register, message, this.horizon.durable);
+    if (row === 'B') this.horizon.hold(from, message, this.openBatch);
     else if (row === 'A') this.port.send(from, { ...nackOf(register, ballot), scope });
     else {
       register.promised = ballot;
-      this.aheadOfNeed(ballot.round);
+      this.horizon.aheadOfNeed(ballot.round, this.openBatch);
       const flushed = () => (this.flushed(register) ? register : this.read(scope));
       this.port.send(from, this.rules.promised(scope, register, ballot, flushed));
     }
@@ -202,13 +232,13 @@ export class Voter implements ProposerHost {
     const { scope, ballot, seq } = message;
     const entry = this.memory.get(scope);
     const { register } = entry;
-    const row = rowOfAccept(register, message, this.horizon);
+    const row = rowOfAccept(register, message, this.horizon.durable);
     if (row === 'D') {
       this.port.send(from, { ...nackOf(register, ballot), scope });
       return;
     }
     if (row === 'E') {
-      this.raiseHorizon(from, message);
+      this.horizon.hold(from, message, this.openBatch);
       return;
     }
     const before = register.state;
@@ -218,22 +248,44 @@ export class Voter implements ProposerHost {
       this.port.send(from, { kind: 'gap', scope, ballot, seq });
       return;
     }
-    if (row !== 'F') {
-      register.write = this.openBatch;
-      this.dirty.set(scope, entry);
-      if (before.holders !== register.state.holders) {
-        for (let i = 0; i < before.holders.length; i++) {
-          const { lockId } = before.holders[i]!;
-          if (register.state.holders.some((grant) => grant.lockId === lockId)) continue;
-          entry.holds++;
-          entry.heldMs += this.now - noted[i]!;
-        }
-        this.memory.watch(entry);
-      }
-    }
+    if (row !== 'F') this.accepted(entry, row === 'H' ? message.events : null, before, noted);
     const answer: VoteMessage = { kind: 'accepted', scope, ballot, seq };
     if (this.rules.mayAnswer(scope, register, this.flushed(register))) this.port.send(from, answer);
     else this.unsent.push({ batch: register.write, to: from, message: answer });
+  }
+
+  /** The register has changed. @param events how, if it was not replaced whole. */
+  private accepted(
+    entry: Entry,
+    events: readonly LockEvent[] | null,
+    before: LockState,
+    noted: readonly number[],
+  ): void {
+    const { scope, register } = entry;
+    const { state } = register;
+    if (events !== null && this.rules.mayStayUnflushed(scope, events)) {
+      entry.news = null;
+      this.memory.watch(entry);
+      return;
+    }
+    if (events === null) {
+      entry.news = null;
+      this.duties.noteState(scope, state);
+    } else {
+      entry.news?.push(...events);
+      this.duties.noteEvents(scope, events);
+    }
+    register.write = this.openBatch;
+    this.dirty.set(scope, entry);
+    if (before.holders !== state.holders) {
+      const held = new Set(state.holders.map((grant) => grant.lockId));
+      for (const [i, { lockId }] of before.holders.entries()) {
+        if (held.has(lockId)) continue;
+        entry.holds++;
+        entry.heldMs += this.now - noted[i]!;
+      }
+    } else if (before.parked === state.parked && isFree(before) === isFree(state)) return;
+    this.memory.watch(entry);
   }
 
   private onAsk(from: number, message: Ask): void {
@@ -241,37 +293,27 @@ export class Voter implements ProposerHost {
     this.port.send(from, reportOf(message, register, this.flushed(register), this.now));
   }
 
-  // --- the horizon (V8) ---
-
-  private raiseHorizon(from: number, message: Prepare | Accept): void {
-    this.beyondHorizon.push({ from, message });
-    this.wantHorizon(message.ballot.round);
-  }
-
-  private aheadOfNeed(round: number): void {
-    if (round + HORIZON_STRIDE_ROUNDS / 2 > this.horizon) this.wantHorizon(round);
-  }
-
-  private wantHorizon(round: number): void {
-    if (round + HORIZON_STRIDE_ROUNDS / 2 <= this.horizonWanted) return;
-    this.horizonWanted = round + HORIZON_STRIDE_ROUNDS;
-    this.horizonBatch = this.openBatch;
-  }
-
   // --- flushing ---
 
   /** Whether something waits for the disk. */
   get hasWrites(): boolean {
-    return this.dirty.size > 0 || this.horizonBatch === this.openBatch;
+    return this.dirty.size > 0 || this.horizon.in(this.openBatch) > 0;
   }
 
   /** All that came since the last call, to be flushed as one; `flushed` is called with its number afterwards. */
   takeWrites(): Batch {
-    const registers = new Map<string, StoredRegister>();
-    for (const [scope, { register }] of this.dirty) {
-      registers.set(scope, { ballot: register.ballot, version: register.version, state: register.state });
+    const registers = new Map<string, RegisterWrite>();
+    for (const [scope, entry] of this.dirty) {
+      const { ballot, version, state } = entry.register;
+      registers.set(scope, {
+        register: { ballot, version, state },
+        events: entry.news,
+        from: entry.written,
+      });
+      entry.news = [];
+      entry.written = version;
     }
-    const horizon = this.horizonBatch === this.openBatch ? this.horizonWanted : 0;
+    const horizon = this.horizon.in(this.openBatch);
     this.dirty = new Map();
     return { number: this.openBatch++, registers, horizon };
   }
@@ -285,12 +327,7 @@ export class Voter implements ProposerHost {
       if (unsent.batch <= number) this.port.send(unsent.to, unsent.message);
       else this.unsent.push(unsent);
     }
-    if (this.horizonWanted > this.horizon && this.horizonBatch <= number) {
-      this.horizon = this.horizonWanted;
-      const beyond = this.beyondHorizon;
-      this.beyondHorizon = [];
-      for (const { from, message } of beyond) this.receive(from, message);
-    }
+    for (const { from, message } of this.horizon.flushed(number)) this.receive(from, message);
   }
 
   // --- the proposer's side ---
@@ -307,13 +344,24 @@ export class Voter implements ProposerHost {
   }
 
   settle(scope: string, task: Task, settlement: Settlement): void {
-    if (settlement.kind === 'decided' && task.command.kind === 'acquire') {
-      const entry = this.memory.get(scope);
-      const { kind } = settlement.outcome;
-      if (kind === 'busy' || kind === 'granted') entry.acquires++;
-      if (kind === 'busy') entry.conflicts++;
+    if (settlement.kind === 'decided') {
+      if (task.command.kind === 'acquire') this.count(scope, settlement.outcome.kind);
+      this.duties.announce(scope, settlement);
     }
     if (task.from >= 0) this.port.settle(task, scope, settlement);
+    else this.duties.settled(task, settlement);
+  }
+
+  private count(scope: string, kind: string): void {
+    const entry = this.memory.get(scope);
+    const conflict = kind === 'busy' || kind === 'queued';
+    if (conflict || kind === 'granted') entry.acquires++;
+    if (conflict) entry.conflicts++;
+  }
+
+  /** Another peer knows that this session's death is chosen. */
+  died(session: SessionId): void {
+    this.duties.died(session);
   }
 
   aged(scope: string, waitMs: number): void {
@@ -324,37 +372,8 @@ export class Voter implements ProposerHost {
   }
 
   /** What an answer tells of the scope besides the outcome. */
-  view(scope: string, settlement: Settlement & { kind: 'decided' }): View {
-    const { outcome, state } = settlement;
-    const entry = this.memory.get(scope);
-    const contention: Contention = {
-      acquires: entry.acquires,
-      conflicts: entry.conflicts,
-      holds: entry.holds,
-      heldMs: entry.heldMs,
-    };
-    const holders =
-      outcome.kind === 'busy' || outcome.kind === 'state' || outcome.kind === 'mismatch'
-        ? state.holders
-        : 'grant' in outcome
-          ? [outcome.grant]
-          : [];
-    const { register } = entry;
-    const leftMs = holders.map((grant) => {
-      if (grant.leaseMs === 0) return -1;
-      const at = register.state.holders.findIndex(
-        (known) => known.lockId === grant.lockId && known.leaseId === grant.leaseId,
-      );
-      const age = at < 0 ? 0 : this.now - register.noted[at]!;
-      return Math.max(0, Math.floor(grant.leaseMs - age));
-    });
-    return {
-      token: state.token as FencingToken,
-      retirements: state.retirements,
-      holders,
-      leftMs,
-      contention,
-    };
+  view(scope: string, command: Command, settlement: Settlement & { kind: 'decided' }): View {
+    return viewOf(this.memory.get(scope), command, settlement, this.now, this.duties.entriesOf(scope));
   }
 
   // --- time ---
@@ -363,19 +382,8 @@ export class Voter implements ProposerHost {
   wake(): void {
     this.memory.wake((entry) => {
       if ((entry.proposer?.wakeAt ?? NEVER) <= this.now) entry.proposer!.wake(this);
-      if (entry.watchAt <= this.now) this.lookAtLeases(entry);
+      this.duties.look(entry);
     });
-  }
-
-  /** T3: the home acts at once on a lease that ran out, the i-th in line i steps later. */
-  private lookAtLeases(entry: Entry): void {
-    const overAt = firstOverAt(entry.register);
-    const actAt = overAt + this.port.rank(entry.scope) * LINE_STEP_MS;
-    if (actAt > this.now) {
-      entry.watchAt = actAt;
-      return;
-    }
-    entry.watchAt = this.now + LINE_STEP_MS;
-    this.memory.proposerOf(entry).checkExpiry(this);
+    this.duties.wake();
   }
 }

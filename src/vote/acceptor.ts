@@ -19,7 +19,7 @@
  * Source: D. Rystsov, "CASPaxos: Replicated State Machines without logs" (2018); kept ballots and versions after
  * J. Skrzypczak et al., "RMWPaxos" (2020).
  */
-import { evolveAll } from '../lock/event.ts';
+import { evolveAll, type LockEvent } from '../lock/event.ts';
 import { EMPTY, type LeaseId, type LockId, type LockState, NO_EXPIRY } from '../lock/state.ts';
 import { type Ballot, compareBallots, maxBallot, NO_BALLOT, sameBallot } from './ballot.ts';
 import { LEASE_MARGIN } from './limits.ts';
@@ -30,6 +30,17 @@ export interface StoredRegister {
   readonly ballot: Ballot;
   readonly version: number;
   readonly state: LockState;
+}
+
+/** What goes to disk of a register in one flush. */
+export interface RegisterWrite {
+  readonly register: StoredRegister;
+  /**
+   * The events that lead from what was written last, which had the same ballot and the version `from`, to this
+   * register; null if there is no such past: then it must be written whole.
+   */
+  readonly events: readonly LockEvent[] | null;
+  readonly from: number;
 }
 
 /** A voter's memory of one scope. */
@@ -101,11 +112,11 @@ function noteAges(
   now: number,
 ): readonly number[] {
   if (before.holders === after.holders) return noted;
+  const known = new Map<LockId, number>();
+  for (let i = 0; i < before.holders.length; i++) known.set(before.holders[i]!.lockId, i);
   return after.holders.map((grant) => {
-    const at = before.holders.findIndex(
-      (known) => known.lockId === grant.lockId && known.leaseId === grant.leaseId,
-    );
-    return at < 0 ? now : noted[at]!;
+    const i = known.get(grant.lockId);
+    return i !== undefined && before.holders[i]!.leaseId === grant.leaseId ? noted[i]! : now;
   });
 }
 

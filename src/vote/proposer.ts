@@ -33,7 +33,7 @@ import type { Accepted, Gap, Nack, Promised, Report } from './messages.ts';
 import { Poll } from './poll.ts';
 import { count, majority, tally } from './quorum.ts';
 import { Reign } from './reign.ts';
-import { NEVER, type ProposerHost, type Task } from './task.ts';
+import { isRead, NEVER, type ProposerHost, type Task } from './task.ts';
 
 type Phase = 'idle' | 'asking' | 'preparing' | 'leading';
 
@@ -102,7 +102,7 @@ export class Proposer {
   }
 
   private pump(host: ProposerHost): void {
-    const changes = this.expiryDue || this.pending.some((task) => task.command.kind !== 'read');
+    const changes = this.expiryDue || this.pending.some((task) => !isRead(task.command));
     if (this.phase === 'asking' && changes) this.stopAsking();
     if (this.phase === 'idle' && host.now >= this.notBefore) {
       if (changes) this.prepare(host);
@@ -183,7 +183,13 @@ export class Proposer {
     if (result === 'lost') this.prepare(host);
     else {
       for (const task of reads) {
-        host.settle(this.scope, task, { kind: 'decided', outcome: { kind: 'state' }, state, votes });
+        host.settle(this.scope, task, {
+          kind: 'decided',
+          outcome: { kind: 'state' },
+          state,
+          events: [],
+          votes,
+        });
       }
     }
     this.pump(host);
@@ -280,10 +286,8 @@ export class Proposer {
       if (task.deadline > host.now) inTime.push(task);
       else this.giveUp(host, task); // V9
     }
-    // T4: in one stamp, expiries come last.
-    if (tasks.some((task) => task.command.kind === 'expire')) {
-      inTime.sort((a, b) => Number(a.command.kind === 'expire') - Number(b.command.kind === 'expire'));
-    }
+    // T4: in one stamp, claims and extensions come before what ends leases and sessions.
+    if (inTime.some(endsOthers)) inTime.sort((a, b) => Number(endsOthers(a)) - Number(endsOthers(b)));
     if (inTime.length > 0) reign.propose(host, inTime);
   }
 
@@ -326,7 +330,7 @@ export class Proposer {
     let expired = false;
     for (const { lockId, leaseId } of reign.state.holders) {
       if (!ages.overdue(lockId, leaseId)) continue;
-      const command = { kind: 'expire', lockId, leaseId } as const;
+      const command = { kind: 'expire', lockId, leaseId, at: host.wall() } as const;
       this.pending.push({ command, deadline: host.now + RESEND_MAX_MS, from: -1, request: -1, sent: false });
       expired = true;
     }
@@ -345,4 +349,8 @@ export class Proposer {
     this.agesAsked = 0;
     host.aged(this.scope, Math.max(AGE_RETRY_MS, waitMs));
   }
+}
+
+function endsOthers({ command }: Task): boolean {
+  return command.kind === 'expire' || command.kind === 'sweep';
 }

@@ -18,6 +18,7 @@ interface Flight {
   readonly task: Task;
   readonly outcome: Outcome;
   readonly state: LockState;
+  readonly events: readonly LockEvent[];
 }
 
 export class Reign {
@@ -90,10 +91,16 @@ export class Reign {
         else events.push(...caused);
         task.sent = true;
       } else if (!host.rules.confirmsUnchanged()) {
-        host.settle(this.scope, task, { kind: 'decided', outcome, state: this.state, votes: 1 });
+        host.settle(this.scope, task, {
+          kind: 'decided',
+          outcome,
+          state: this.state,
+          events: caused,
+          votes: 1,
+        });
         continue;
       }
-      this.flights.push({ seq, task, outcome, state: this.state });
+      this.flights.push({ seq, task, outcome, state: this.state, events: caused });
     }
     if (this.flights.length === flying) return;
     const changed = before !== this.state || this.fresh;
@@ -175,10 +182,10 @@ export class Reign {
     }
     this.flights = settled.length === this.flights.length ? [] : this.flights.slice(settled.length);
     this.resendAt = this.quiet ? NEVER : host.now + this.resendMs;
-    for (const { seq: needed, task, outcome, state } of settled) {
+    for (const { seq: needed, task, outcome, state, events } of settled) {
       let votes = 0;
       for (const acked of this.acked) if (acked >= needed) votes++;
-      host.settle(this.scope, task, { kind: 'decided', outcome, state, votes });
+      host.settle(this.scope, task, { kind: 'decided', outcome, state, events, votes });
     }
     return true;
   }

@@ -6,6 +6,8 @@
 
 import type { Command } from '../lock/command.ts';
 import { type Decision, decide } from '../lock/decide.ts';
+import type { LockEvent } from '../lock/event.ts';
+import { SESSION_SCOPE_PREFIX } from '../lock/plain.ts';
 import type { LeaseId, LockState } from '../lock/state.ts';
 import { promisedAfterRestart, promisedOf, type Register, type StoredRegister } from './acceptor.ts';
 import { type Ballot, compareBallots, leaseIdOf, maxBallot } from './ballot.ts';
@@ -25,6 +27,10 @@ export interface VoteRules {
   ): Promised;
   /** V2: accepted is said once the state that it covers is flushed. */
   mayAnswer(scope: string, register: Register, flushed: boolean): boolean;
+  /** T5: a session's sign of life, in the ballot that is on disk, may be accepted unflushed. */
+  mayStayUnflushed(scope: string, events: readonly LockEvent[]): boolean;
+  /** T5: whether a session that seems dead by this voter's own copy is taken for dead without asking a majority. */
+  trustsOwnCopy(): boolean;
   /** V4: what a stamp contains is fixed when it is first sent, to itself included: the next change is a new one. */
   nextVersion(sent: number, heldByOthers: boolean): number;
   /** V4: a command that changes nothing waits for votes of its own. */
@@ -40,6 +46,9 @@ export const VOTE_RULES: VoteRules = {
   leaseId: leaseIdOf,
   promised: (scope, register, ballot) => promisedOf(scope, register, ballot),
   mayAnswer: (_scope, _register, flushed) => flushed,
+  mayStayUnflushed: (scope, events) =>
+    scope.startsWith(SESSION_SCOPE_PREFIX) && events.every(({ kind }) => kind === 'extended'),
+  trustsOwnCopy: () => false,
   nextVersion: (sent) => sent + 1,
   confirmsUnchanged: () => true,
   promisedAfterRestart,

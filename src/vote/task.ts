@@ -2,6 +2,7 @@
  * What a proposer works on, whom it tells, and what it needs of the peer that it is a part of.
  */
 import type { Command, Outcome } from '../lock/command.ts';
+import type { LockEvent } from '../lock/event.ts';
 import type { LockState } from '../lock/state.ts';
 import type { Register } from './acceptor.ts';
 import type { VoteMessage } from './messages.ts';
@@ -21,7 +22,14 @@ export interface Task {
 
 /** What a task came to. */
 export type Settlement =
-  | { readonly kind: 'decided'; readonly outcome: Outcome; readonly state: LockState; readonly votes: number }
+  | {
+      readonly kind: 'decided';
+      readonly outcome: Outcome;
+      /** The state after the command, and the events that it caused. */
+      readonly state: LockState;
+      readonly events: readonly LockEvent[];
+      readonly votes: number;
+    }
   /** Certain: no stamp with a change of this command ever left. `missing`: voters that said nothing, a mask. */
   | { readonly kind: 'no_quorum'; readonly missing: number }
   | { readonly kind: 'unknown' };
@@ -38,6 +46,8 @@ export interface ProposerHost {
   roundFloor: number;
   /** The number of this voter's next question: grows, from a random start at each boot. */
   nextQuestion: number;
+  /** Wall clock, milliseconds since 1970: for people only (L8). */
+  wall(): number;
   /** Uniform in [0, 1). */
   random(): number;
   register(scope: string): Register;
@@ -45,6 +55,11 @@ export interface ProposerHost {
   settle(scope: string, task: Task, settlement: Settlement): void;
   /** The leases of the scope were looked at; a majority may see the next one run out after `waitMs`. */
   aged(scope: string, waitMs: number): void;
+}
+
+/** Whether a command never changes anything. */
+export function isRead(command: Command): boolean {
+  return command.kind === 'read' || command.kind === 'look';
 }
 
 export const NEVER = Number.POSITIVE_INFINITY;

@@ -6,14 +6,9 @@
 import type { LockEvent } from '../lock/event.ts';
 import { flag, list, millis, natural, scopeText, text, UnknownKindError, WireError } from '../lock/plain.ts';
 import type { LeaseId, LockId } from '../lock/state.ts';
-import {
-  eventFromWire,
-  eventToWire,
-  leaseIdFromWire,
-  lockIdFromWire,
-  stateFromWire,
-  stateToWire,
-} from '../lock/wire.ts';
+import { stateFromWire, stateToWire } from '../lock/wire.ts';
+import { eventFromWire, eventToWire } from '../lock/wire-events.ts';
+import { leaseIdFromWire, lockIdFromWire } from '../lock/wire-words.ts';
 import type { StoredRegister } from './acceptor.ts';
 import type { Ballot } from './ballot.ts';
 import type { VoteMessage } from './messages.ts';

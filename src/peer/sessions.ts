@@ -1,0 +1,244 @@
+/**
+ * The sessions that this voter's registers name, and what is to be done when one dies (T5, T6).
+ * Each session is a register of its own, whose scope is the session's id behind a control character, held by the
+ * session itself for its time to live. A session is alive as long as it holds; whoever is unknown is dead.
+ * Always true: a sweep is proposed only once the session's death is known to be chosen, which it then is for ever;
+ * a session that a register names is looked at until no register names it. What the index holds may be more than
+ * what registers still name, never less.
+ */
+
+import { isNamedAt, isSessionHere } from '../lock/decide.ts';
+import type { LockEvent } from '../lock/event.ts';
+import { SESSION_SCOPE_PREFIX } from '../lock/plain.ts';
+import { everybody, findWaiter } from '../lock/queue.ts';
+import { findGrant, findParked, type LockId, type LockState, type SessionId } from '../lock/state.ts';
+import { values } from '../lock/tree.ts';
+import { LINE_STEP_MS } from '../vote/limits.ts';
+import { Heap, type Timed } from './heap.ts';
+import { SESSION_SLACK_MS } from './limits.ts';
+import type { SessionEntry } from './messages.ts';
+import { hashText } from './placement.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+const NOTHING: ReadonlySet<LockId> = new Set();
+
+export function scopeOfSession(session: SessionId): string {
+  return SESSION_SCOPE_PREFIX + session;
+}
+
+/** The session that a gateway opens for one lock alone: the same for every repeat, another for every scope. */
+export function implicitSession(lockId: LockId, scope: string): SessionId {
+  return `${lockId}-${hashText(scope).toString(36)}` as SessionId;
+}
+
+/** The session whose register has this scope, or undefined. */
+export function sessionOfScope(scope: string): SessionId | undefined {
+  return scope.startsWith(SESSION_SCOPE_PREFIX)
+    ? (scope.slice(SESSION_SCOPE_PREFIX.length) as SessionId)
+    : undefined;
+}
+
+interface Watched extends Timed {
+  readonly session: SessionId;
+  /** Lock ids that live with the session, and scopes where it is the gateway's. */
+  readonly locks: Map<string, Set<LockId>>;
+  readonly waits: Set<string>;
+  /** Since when it has seemed dead by this voter's own copy, and since when it is known to be. */
+  suspectAt: number;
+  deadAt: number;
+}
+
+export interface SessionsPort {
+  readonly now: number;
+  /** This voter's copy of a register, if it is in memory. */
+  state(scope: string): LockState | undefined;
+  /** When this voter's copy of the session's register runs out, by its clock; undefined if it does not hold. */
+  ownCopyUntil(session: SessionId): number | undefined;
+  /** This voter's place in the line of the scope, among those that look alive. */
+  rank(scope: string): number;
+  /** Asks a majority; the answer comes to `lookedUp`. */
+  lookUp(session: SessionId): void;
+  sweep(scope: string, session: SessionId): void;
+}
+
+export class Sessions {
+  private readonly port: SessionsPort;
+  private readonly watched = new Map<SessionId, Watched>();
+  private readonly timers = new Heap<Watched>();
+
+  constructor(port: SessionsPort) {
+    this.port = port;
+  }
+
+  get nextWake(): number {
+    return this.timers.firstAt;
+  }
+
+  /** The register was taken whole. */
+  noteState(scope: string, state: LockState): void {
+    for (const { session, lockId, unclaimed } of state.holders) {
+      if (session !== null) this.noteLock(session, scope, lockId);
+      if (unclaimed !== null) this.noteWait(unclaimed.gateway, scope);
+    }
+    for (const waiter of everybody(state.queue)) {
+      if (waiter.session !== null) this.noteLock(waiter.session, scope, waiter.lockId);
+      this.noteWait(waiter.gateway, scope);
+    }
+    for (const { session, lockId } of values(state.parked)) {
+      if (session !== null) this.noteLock(session, scope, lockId);
+    }
+    if (state.upgrade !== null) this.noteWait(state.upgrade.gateway, scope);
+  }
+
+  noteEvents(scope: string, events: readonly LockEvent[]): void {
+    for (const event of events) {
+      switch (event.kind) {
+        case 'granted':
+          if (event.grant.session !== null) this.noteLock(event.grant.session, scope, event.grant.lockId);
+          break;
+        case 'queued': {
+          const { session, lockId, gateway } = event.waiter;
+          if (session !== null) this.noteLock(session, scope, lockId);
+          this.noteWait(gateway, scope);
+          break;
+        }
+        case 'moved':
+          this.noteWait(event.gateway, scope);
+          break;
+        case 'upgrading':
+          if (event.upgrade !== null) this.noteWait(event.upgrade.gateway, scope);
+      }
+    }
+  }
+
+  private noteLock(session: SessionId, scope: string, lockId: LockId): void {
+    const { locks } = this.watch(session);
+    const ids = locks.get(scope);
+    if (ids === undefined) locks.set(scope, new Set([lockId]));
+    else ids.add(lockId);
+  }
+
+  private noteWait(session: SessionId, scope: string): void {
+    this.watch(session).waits.add(scope);
+  }
+
+  private watch(session: SessionId): Watched {
+    let watched = this.watched.get(session);
+    if (watched === undefined) {
+      watched = {
+        session,
+        locks: new Map(),
+        waits: new Set(),
+        suspectAt: NEVER,
+        deadAt: NEVER,
+        at: 0,
+        slot: -1,
+      };
+      this.watched.set(session, watched);
+      this.timers.set(watched, this.port.now);
+    } else if (watched.deadAt !== NEVER) this.timers.set(watched, this.port.now);
+    return watched;
+  }
+
+  /** Its locks and places, as far as this voter's memory goes. */
+  entriesOf(session: SessionId): SessionEntry[] {
+    const entries: SessionEntry[] = [];
+    for (const [scope, ids] of this.watched.get(session)?.locks ?? []) {
+      const state = this.port.state(scope);
+      if (state === undefined) continue;
+      for (const lockId of ids) {
+        const token = findGrant(state, lockId)?.token;
+        if (token !== undefined) entries.push({ scope, lockId, token });
+        else if (findWaiter(state.queue, lockId) !== undefined || findParked(state, lockId) !== undefined) {
+          entries.push({ scope, lockId, token: 0 as SessionEntry['token'] });
+        }
+      }
+    }
+    return entries;
+  }
+
+  /** Whether registers name it, and it is not known to be dead. */
+  isAlive(session: SessionId): boolean {
+    return this.watched.get(session)?.deadAt === NEVER;
+  }
+
+  /** The session's death is known to be chosen. */
+  died(session: SessionId): void {
+    const watched = this.watched.get(session);
+    if (watched === undefined || watched.deadAt !== NEVER) return;
+    watched.deadAt = this.port.now;
+    this.timers.set(watched, this.port.now);
+  }
+
+  /** What a majority says of a session. */
+  lookedUp(session: SessionId, ttlMs: number | undefined): void {
+    const watched = this.watched.get(session);
+    if (watched === undefined) return;
+    if (ttlMs === undefined) this.died(session);
+    else {
+      watched.suspectAt = NEVER;
+      this.timers.set(watched, this.port.now + ttlMs);
+    }
+  }
+
+  wake(): void {
+    for (;;) {
+      const watched = this.timers.pop(this.port.now);
+      if (watched === undefined) return;
+      this.look(watched);
+    }
+  }
+
+  private look(watched: Watched): void {
+    const { session } = watched;
+    const { now } = this.port;
+    if (watched.deadAt !== NEVER) {
+      this.sweep(watched);
+      return;
+    }
+    const until = this.port.ownCopyUntil(session);
+    if (until !== undefined && until > now) {
+      watched.suspectAt = NEVER;
+      this.timers.set(watched, until + SESSION_SLACK_MS);
+      return;
+    }
+    if (!this.isNamed(watched)) {
+      this.watched.delete(session);
+      return;
+    }
+    if (watched.suspectAt === NEVER) watched.suspectAt = now;
+    const askAt = watched.suspectAt + this.port.rank(scopeOfSession(session)) * LINE_STEP_MS;
+    if (askAt <= now) this.port.lookUp(session);
+    this.timers.set(watched, askAt <= now ? now + LINE_STEP_MS : askAt);
+  }
+
+  /** Each scope's home sweeps at once, the i-th in line i steps later. */
+  private sweep(watched: Watched): void {
+    const { session, deadAt } = watched;
+    const { now } = this.port;
+    for (const scope of this.scopesOf(watched)) {
+      if (!this.isNamedIn(watched, scope)) {
+        watched.locks.delete(scope);
+        watched.waits.delete(scope);
+      } else if (deadAt + this.port.rank(scope) * LINE_STEP_MS <= now) this.port.sweep(scope, session);
+    }
+    if (watched.locks.size + watched.waits.size === 0) this.watched.delete(session);
+    else this.timers.set(watched, now + LINE_STEP_MS);
+  }
+
+  private scopesOf({ locks, waits }: Watched): Set<string> {
+    return new Set([...locks.keys(), ...waits]);
+  }
+
+  private isNamed(watched: Watched): boolean {
+    for (const scope of this.scopesOf(watched)) if (this.isNamedIn(watched, scope)) return true;
+    return false;
+  }
+
+  private isNamedIn({ session, locks, waits }: Watched, scope: string): boolean {
+    const state = this.port.state(scope);
+    if (state === undefined) return false; // free, or it would be in memory
+    for (const lockId of locks.get(scope) ?? NOTHING) if (isSessionHere(state, lockId, session)) return true;
+    return waits.has(scope) && isNamedAt(state, session);
+  }
+}
