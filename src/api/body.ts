@@ -32,9 +32,9 @@ export function otherType(): Problem {
   return new Problem('invalid_request', `Content-Type ${detail}.`, { errors }, 415);
 }
 
-/** The object that the bytes stand for. Of two equal keys the last one counts. */
-export function readJson(body: Buffer): object {
-  if (body.length === 0) throw emptyBody();
+/** The object that the bytes stand for, null for none. Of two equal keys the last one counts. */
+export function readJson(body: Buffer): object | null {
+  if (body.length === 0) return null; // the route knows whether it needs one
   if (!isUtf8(body)) throw invalid([{ field: '', detail: 'The body is not UTF-8: send JSON in UTF-8' }]);
   const text = body.toString('utf8');
   let value: unknown;
@@ -54,4 +54,11 @@ export function readJson(body: Buffer): object {
 
 export function emptyBody(): Problem {
   return invalid([{ field: '', detail: `The body is empty: send a JSON object such as ${EXAMPLE}` }]);
+}
+
+/** For routes that need no body: nothing, or an object without fields. */
+export function refuseFields(body: unknown): void {
+  const fields = Object.keys((body as object | null | undefined) ?? {});
+  if (fields.length === 0) return;
+  throw invalid(fields.map((field) => ({ field, detail: 'is not a known field: leave it out' })));
 }

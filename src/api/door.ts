@@ -3,19 +3,23 @@
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
-import type { LockId } from '../lock/state.ts';
+import type { LockId, SessionId } from '../lock/state.ts';
+import type { Log } from '../mesh/log.ts';
 import type { RunningPeer, Standing } from '../mesh/types.ts';
-import type { ClientReply, ClientRequest } from '../peer/request.ts';
+import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, Which } from '../peer/request.ts';
 import type { Exchange } from './exchange.ts';
 import type { Guard } from './guard.ts';
-import { Problem } from './problems.ts';
+import { Problem, type ProblemExtra } from './problems.ts';
+import type { Waits } from './waits.ts';
 
 export interface Door {
   readonly peer: RunningPeer;
   readonly guard: Guard;
-  /** How long a request may take until it is answered, milliseconds. */
+  /** How long the votes of a request may take, milliseconds; what it waits in a queue comes on top. */
   readonly requestMs: number;
   readonly makeHolder: () => string;
+  readonly waits: Waits<ClientReply>;
+  readonly log: Pick<Log, 'warn'>;
 }
 
 /**
@@ -41,27 +45,86 @@ export function makeLockId(): LockId {
   return v7({ random: randomness.subarray(taken - 16, taken) }) as LockId;
 }
 
+/** A session's id: a UUID, so that it can never be that of a session which a peer keeps for itself. */
+export function makeSessionId(): SessionId {
+  return makeLockId() as string as SessionId;
+}
+
 /** Asks the peer; refuses at once while it can ask nobody. */
 export async function ask(door: Door, request: ClientRequest, exchange?: Exchange): Promise<ClientReply> {
-  const { peer, requestMs } = door;
-  if (peer.standing.kind === 'forming') throw forming(peer.standing.missing, request.scope);
-  const options = { timeoutMs: requestMs, ...(exchange === undefined ? {} : { signal: exchange.signal }) };
-  let reply: ClientReply;
-  try {
-    reply = await peer.request(request, options);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Problem('outcome_unknown', `This peer could not see the request through: ${why}.`, {
-      scope: request.scope,
-      retryAfterS: 1,
-    });
-  }
+  const { peer } = door;
+  const about = aboutOf(request);
+  if (peer.standing.kind === 'forming') throw forming(peer.standing.missing, about.scope);
+  const reply =
+    exchange !== undefined && isWaitable(request)
+      ? await askLong(door, request, exchange)
+      : await askPeer(door, request, exchange);
   const { standing } = peer;
   if (reply.kind === 'no_quorum' && standing.kind === 'refused') {
     const detail = `This peer could not forward the request; nothing happened. ${refusedText(standing)}`;
-    throw new Problem('no_quorum', detail, { scope: request.scope });
+    throw new Problem('no_quorum', detail, about);
   }
   return reply;
+}
+
+async function askPeer(door: Door, request: ClientRequest, exchange?: Exchange): Promise<ClientReply> {
+  const options = {
+    timeoutMs: door.requestMs,
+    ...(exchange === undefined ? {} : { signal: exchange.signal }),
+  };
+  try {
+    return await door.peer.request(request, options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const detail = `This peer could not see the request through: ${why}.`;
+    throw new Problem('outcome_unknown', detail, { ...aboutOf(request), retryAfterS: 1 });
+  }
+}
+
+/**
+ * A request that may wait. When this peer stops, its client is sent to another one. A place under a lock id that the
+ * client chose is parked at once; one under a made-up id, which the peer would give up if its client went away,
+ * stays until others see that this peer is gone, and what is granted to it meanwhile is given back (T4).
+ */
+async function askLong(
+  door: Door,
+  request: AcquireRequest | ExtendRequest,
+  exchange: Exchange,
+): Promise<ClientReply> {
+  const made = request.op === 'acquire' && request.made;
+  const reply = await door.waits.until(
+    () => askPeer(door, request, exchange),
+    () => {
+      if (!made) exchange.letGo();
+    },
+    (late) => {
+      if (made) giveBack(door, request, late);
+    },
+  );
+  if (reply !== undefined) return reply;
+  const detail =
+    'This peer is stopping, and the request waits here no longer. Nothing is held by this request.';
+  const next = 'Repeat the request with the same lock_id at another peer, within 30 s to keep its place.';
+  throw new Problem('waiting', detail, { ...aboutOf(request), retryAfterS: 0, next });
+}
+
+/** Releases a grant that its client cannot be told of. If this fails, the lease ends it. */
+export function giveBack(door: Door, { scope, lockId }: Which, reply: ClientReply): void {
+  if (reply.kind !== 'decided' || reply.outcome.kind !== 'granted' || reply.outcome.repeat) return;
+  const release = { op: 'release', scope, lockId, holder: null, force: null, at: Date.now() } as const;
+  void ask(door, release).catch(() => undefined);
+}
+
+function isWaitable(request: ClientRequest): request is AcquireRequest | ExtendRequest {
+  return (request.op === 'acquire' || request.op === 'extend') && request.waitMs > 0;
+}
+
+/** What a refusal says that the request was about. */
+function aboutOf(request: ClientRequest): Pick<ProblemExtra, 'scope' | 'lock_id' | 'session'> {
+  if (!('scope' in request)) return { session: request.session };
+  const { scope } = request;
+  const lockId = 'lockId' in request ? request.lockId : null;
+  return lockId === null ? { scope } : { scope, lock_id: lockId };
 }
 
 /** Why a peer does not vote, ending in what mends it. */

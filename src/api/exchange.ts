@@ -21,7 +21,7 @@ export class Exchange {
     return this.isLost;
   }
 
-  /** Aborted when the client goes away before its answer was handed over. */
+  /** Aborted when the client goes away before its answer was handed over, or is sent elsewhere. */
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
     if (this.isLost) this.controller.abort();
@@ -30,6 +30,11 @@ export class Exchange {
 
   lose(): void {
     this.isLost = true;
+    this.letGo();
+  }
+
+  /** Its client is sent elsewhere: to the peer it is as if it went away. */
+  letGo(): void {
     this.controller?.abort();
   }
 }

@@ -20,6 +20,12 @@ export type Action =
   | 'lock'
   | 'unlock'
   | 'extend'
+  | 'heartbeat'
+  | 'cancel'
+  /** To release somebody else's lock. */
+  | 'force'
+  /** To open, beat or close a session. */
+  | 'session'
   | 'status'
   | 'list'
   | 'peers'

@@ -1,96 +1,133 @@
 /**
- * POST /api/v1.0/lock: lock, unlock, status and extend.
+ * POST /api/v1.0/lock: lock, unlock, status, extend, heartbeat and cancel.
  * Always true: a grant whose answer cannot reach its client any more is given back, if nobody else can know its
- * lock id (T4); the answer repeats the decision of the vote and adds nothing to it.
+ * lock id (T4); the answer repeats the decision of the vote and adds nothing to it; what was taken from its holder
+ * by force is written down, with who and why.
  */
-import type { IncomingHttpHeaders } from 'node:http';
-import type { LockId } from '../lock/state.ts';
+import type { LockId, SessionId } from '../lock/state.ts';
 import { NO_EXPIRY } from '../lock/state.ts';
-import type { AcquireRequest, Which } from '../peer/request.ts';
-import type { Locked, Status, Unlocked } from './answers.ts';
-import { ask, type Door, makeLockId } from './door.ts';
-import type { Exchange } from './exchange.ts';
-import type { Identity } from './guard.ts';
+import type { AcquireRequest, ExtendRequest, SessionWish, Which } from '../peer/request.ts';
+import { implicitSession } from '../peer/sessions.ts';
+import type { Cancelled, Locked, Status, Unlocked } from './answers.ts';
+import { type Caller, holderOf } from './caller.ts';
+import { ask, type Door, giveBack, makeLockId } from './door.ts';
 import { invalid } from './problems.ts';
-import { lockedAnswer, statusAnswer, unlockedAnswer } from './replies.ts';
-import { AUTO_MAX_MS, faultOfName, HOLDER_BYTES_MAX, type LockRequest } from './schemas.ts';
-
-/** What the connection tells besides the body. */
-export interface Caller {
-  readonly identity: Identity;
-  readonly headers: IncomingHttpHeaders;
-  readonly exchange: Exchange;
-}
+import type { Subject } from './refusals.ts';
+import { beatenAnswer, cancelledAnswer, lockedAnswer, statusAnswer, unlockedAnswer } from './replies.ts';
+import { AUTO_MAX_MS, BEATS_PER_TTL, type LockRequest } from './schemas.ts';
 
 export async function lockAction(
   door: Door,
   body: LockRequest,
   caller: Caller,
-): Promise<Locked | Unlocked | Status> {
+): Promise<Locked | Unlocked | Status | Cancelled> {
   const { scope, action } = body;
-  door.guard.authorize(caller.identity, action, scope);
+  door.guard.authorize(caller.identity, body.force === true ? 'force' : action, scope);
   switch (action) {
     case 'lock':
       return lock(door, body, caller);
     case 'unlock':
-      return unlockedAnswer(await ask(door, { op: 'release', ...which(body, caller) }), subject(door, scope));
+      return unlock(door, body, caller);
     case 'status':
       return statusOf(door, scope);
-    case 'extend': {
-      const leaseMs = leaseOf(body);
-      const reply = await ask(door, { op: 'extend', ...which(body, caller), leaseMs, replaces: null });
-      return lockedAnswer(reply, subject(door, scope), saidOf(body));
+    case 'extend':
+      return extend(door, body, caller);
+    case 'heartbeat': {
+      const reply = await ask(door, { op: 'heartbeat', ...which(body, caller) });
+      return beatenAnswer(reply, subject(door, body));
+    }
+    case 'cancel': {
+      const meant = which(body, caller);
+      if (meant.lockId === null && meant.holder === null) throw cancelsNothing();
+      return cancelledAnswer(
+        await ask(door, { op: 'cancel', ...meant, at: Date.now() }),
+        subject(door, body),
+      );
     }
   }
 }
 
 export async function statusOf(door: Door, scope: string): Promise<Status> {
-  return statusAnswer(await ask(door, { op: 'status', scope }), subject(door, scope));
+  const reply = await ask(door, { op: 'status', scope });
+  return statusAnswer(reply, { scope, voters: door.peer.voters }, Date.now());
 }
 
 async function lock(door: Door, body: LockRequest, caller: Caller): Promise<Locked> {
-  const { scope, lock_id: given } = body;
-  const chosen = holderOf(body, caller);
+  const { scope, lock_id: given, lock_type: mode = 'write', priority = 'normal', reason = null } = body;
+  const chosen = holderOf(body.holder, caller);
+  const lockId = given === undefined ? makeLockId() : (given as LockId);
   const request: AcquireRequest = {
     op: 'acquire',
     scope,
-    lockId: given === undefined ? makeLockId() : (given as LockId),
+    lockId,
     made: given === undefined,
     holder: chosen ?? door.makeHolder(),
     named: chosen !== undefined,
+    mode,
+    priority,
+    reason,
+    session: sessionOf(body, lockId),
     leaseMs: leaseOf(body),
-    repeat: (body.repeat ?? 0) > 0,
+    waitMs: body.wait ?? 0,
+    pollMs: body.poll ?? null,
+    repeat: body.repeat ?? 0,
     at: Date.now(),
   };
   const reply = await ask(door, request, caller.exchange);
-  const granted = reply.kind === 'decided' && reply.outcome.kind === 'granted' && !reply.outcome.repeat;
-  if (granted && request.made && caller.exchange.lost) {
-    // Nobody waits for the outcome: if this fails, the lease ends it.
-    void ask(door, { op: 'release', scope, lockId: request.lockId, holder: null }).catch(() => undefined);
-  }
-  return lockedAnswer(reply, subject(door, scope), saidOf(body));
+  if (request.made && caller.exchange.lost) giveBack(door, request, reply); // nobody waits for the outcome
+  return lockedAnswer(reply, { ...subject(door, body), lockId }, body.timeout?.said ?? 'auto');
 }
 
-function subject(door: Door, scope: string) {
-  return { scope, voters: door.peer.voters };
+async function unlock(door: Door, body: LockRequest, caller: Caller): Promise<Unlocked> {
+  const { scope, force, reason } = body;
+  const at = Date.now();
+  if (force !== true) {
+    const meant = which(body, caller);
+    const reply = await ask(door, { op: 'release', ...meant, force: null, at });
+    return unlockedAnswer(reply, { ...subject(door, body), holder: meant.holder });
+  }
+  // With force a holder name says who does it, not whose lock it is.
+  const by = holderOf(body.holder, caller) ?? caller.identity.kind;
+  const { lockId } = which(body, caller);
+  const release = { op: 'release', scope, lockId, holder: null, force: { by, reason: reason! }, at } as const;
+  const reply = await ask(door, release);
+  const answer = unlockedAnswer(reply, subject(door, body));
+  const { lock_id, fencing_token: token } = answer;
+  door.log.warn({ scope, lock_id, by, reason, token }, 'a lock was released by force');
+  return answer;
+}
+
+async function extend(door: Door, body: LockRequest, caller: Caller): Promise<Locked> {
+  const { lock_type: mode = null, timeout } = body;
+  const request: ExtendRequest = {
+    op: 'extend',
+    ...which(body, caller),
+    leaseMs: mode !== null && timeout === undefined ? null : leaseOf(body),
+    replaces: null,
+    mode,
+    waitMs: mode === null ? 0 : (body.wait ?? 0),
+    at: Date.now(),
+  };
+  const reply = await ask(door, request, request.waitMs > 0 ? caller.exchange : undefined);
+  const said = request.leaseMs === null ? undefined : (timeout?.said ?? 'auto');
+  return lockedAnswer(reply, subject(door, body), said);
+}
+
+function subject(door: Door, { scope, lock_id: lockId, poll }: LockRequest): Subject {
+  const named = lockId === undefined ? {} : { lockId: lockId as LockId };
+  return { scope, voters: door.peer.voters, ...named, polls: poll !== undefined };
 }
 
 function which(body: LockRequest, caller: Caller): Which {
   const lockId = (body.lock_id ?? null) as LockId | null;
-  return { scope: body.scope, lockId, holder: holderOf(body, caller) ?? null };
+  return { scope: body.scope, lockId, holder: holderOf(body.holder, caller) ?? null };
 }
 
-/** The field, else the header; undefined if neither is there. */
-function holderOf(body: LockRequest, { headers }: Caller): string | undefined {
-  if (body.holder !== undefined) return body.holder;
-  const header = headers['x-lock-holder'];
-  if (typeof header !== 'string') return undefined;
-  // Node reads headers as Latin-1; what was sent as UTF-8 is the same name as in the field.
-  const text = Buffer.from(header, 'latin1').toString('utf8');
-  const fault = text.includes('\uFFFD') ? 'is no valid UTF-8' : faultOfName(text, HOLDER_BYTES_MAX);
-  if (fault === undefined) return text;
-  const detail = `${fault}: give 1 to ${HOLDER_BYTES_MAX} bytes of UTF-8, no control characters`;
-  throw invalid([{ field: 'X-Lock-Holder', detail }]);
+/** The id of a session opened for this lock alone derives from it, so that a repeat meets it again (L4). */
+function sessionOf({ scope, session, heartbeat }: LockRequest, lockId: LockId): SessionWish | null {
+  if (session !== undefined) return { id: session as SessionId, ttlMs: 0, implicit: false };
+  if (heartbeat === undefined) return null;
+  return { id: implicitSession(lockId, scope), ttlMs: BEATS_PER_TTL * heartbeat, implicit: true };
 }
 
 /** The lease in milliseconds, or NO_EXPIRY. `auto` chooses the maximum as long as nothing is learned. */
@@ -99,6 +136,8 @@ function leaseOf({ timeout, max_timeout: max }: LockRequest): number {
   return timeout?.ms ?? max ?? AUTO_MAX_MS;
 }
 
-function saidOf({ timeout }: LockRequest): string | number {
-  return timeout?.said ?? 'auto';
+/** The scope alone does not tell one client's place in the queue from another's. */
+function cancelsNothing() {
+  const detail = 'is missing: cancel needs the lock_id that waits, or its holder';
+  return invalid([{ field: 'lock_id', detail }]);
 }

@@ -61,11 +61,29 @@ export const PROBLEMS = {
     title: 'This lock ended',
     next: 'Stop the work that it guarded; acquire the scope again under a new lock_id.',
   },
+  deadlock: {
+    status: 409,
+    certainty: 'definite',
+    title: 'Two would wait for each other',
+    next: 'Convert the lock in `existing`: extend with its lock_id and lock_type. If that was refused, release it first.',
+  },
   busy: {
     status: 423,
     certainty: 'definite',
     title: 'The scope is held by others',
     next: 'Try again after Retry-After, or give up; the lease ends in `expires_in_ms` at the latest.',
+  },
+  waiting: {
+    status: 423,
+    certainty: 'definite',
+    title: 'It waits, and holds nothing yet',
+    next: 'Repeat the request with the same lock_id within 30 s, here or at another peer, or cancel that lock_id.',
+  },
+  overloaded: {
+    status: 429,
+    certainty: 'definite',
+    title: 'A limit was reached',
+    next: 'Nothing happened. Try again after Retry-After; `limit` says what was too much.',
   },
   no_quorum: {
     status: 503,
@@ -101,6 +119,9 @@ export interface ProblemExtra {
   readonly errors?: readonly FieldError[];
   readonly scope?: string;
   readonly lock_id?: string;
+  readonly session?: string;
+  /** Where the request waits, or would have waited; 1 is next. */
+  readonly queue_position?: number;
   /** Who holds the scope. */
   readonly holders?: readonly HolderView[];
   /** What the request met instead of what it named. */
@@ -109,7 +130,12 @@ export interface ProblemExtra {
   readonly quorum?: string;
   /** How the lock ended. */
   readonly ending?: string;
+  /** Who forced it, and why. */
+  readonly note?: string;
   readonly fencing_token?: number;
+  readonly limit?: string;
+  /** What to do, where this case calls for other words than the code does. */
+  readonly next?: string;
   readonly allow?: string;
   /** Seconds; also sent as the header Retry-After. */
   readonly retryAfterS?: number;
@@ -136,7 +162,7 @@ export class Problem extends Error {
 /** The body of a problem, in the order in which people read it. */
 export function problemBody(problem: Problem): Record<string, unknown> {
   const { certainty, title, next } = PROBLEMS[problem.code];
-  const { allow: _allow, retryAfterS: _retryAfterS, ...extra } = problem.extra;
+  const { allow: _allow, retryAfterS: _retryAfterS, next: ownNext, ...extra } = problem.extra;
   return {
     type: `urn:quorate:problem:${problem.code}`,
     title,
@@ -144,7 +170,7 @@ export function problemBody(problem: Problem): Record<string, unknown> {
     detail: problem.message,
     code: problem.code,
     certainty,
-    next,
+    next: ownNext ?? next,
     ...extra,
   };
 }

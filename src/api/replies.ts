@@ -1,39 +1,41 @@
 /**
- * From what the core says to what HTTP says.
+ * From what the core says to what HTTP answers with 200.
  * Always true: a reply becomes an answer only if it proves what the answer says; everything else becomes a
  * Problem, which is thrown. Nothing here decides anything.
  */
-import { type Grant, NO_EXPIRY } from '../lock/state.ts';
-import type { Contention } from '../peer/messages.ts';
+import { type Grant, NO_EXPIRY, type SessionId } from '../lock/state.ts';
 import type { ClientReply } from '../peer/request.ts';
-import { LEASE_MARGIN } from '../vote/limits.ts';
-import type { ContentionView, HolderView, Locked, Status, Unlocked } from './answers.ts';
-import { prettyDuration } from './durations.ts';
-import { Problem, type ProblemExtra } from './problems.ts';
+import type {
+  Cancelled,
+  Locked,
+  SessionBeat,
+  SessionClosed,
+  SessionOpen,
+  Status,
+  Unlocked,
+} from './answers.ts';
+import { type Decided, noHeartbeat, refusal, type Subject, sessionRefusal, stillWaits } from './refusals.ts';
+import { contentionView, leaseView, leftView, quorumText, statusView } from './views.ts';
 
-type Decided = ClientReply & { readonly kind: 'decided' };
-
-/** What the request was about, for the words of a refusal. */
-export interface Subject {
-  readonly scope: string;
-  /** Names of the voters: replies count them by index. */
-  readonly voters: readonly string[];
-}
-
-const RETRY_AFTER_MAX_S = 5;
-
-const ENDINGS = {
-  released: 'it was released',
-  expired: 'its lease ran out and a majority of the voters ended it',
-  cancelled: 'it was given up before it was granted',
-} as const;
-
-/** @param timeout what the request said, repeated in the answer. */
-export function lockedAnswer(reply: ClientReply, subject: Subject, timeout: string | number): Locked {
-  const { outcome, view, votes, voters } = decided(reply, subject);
-  if (!('grant' in outcome)) throw refusal(reply, subject);
+/** @param timeout what the request said of the lease, repeated in the answer; undefined: it said nothing. */
+export function lockedAnswer(
+  reply: ClientReply,
+  subject: Subject,
+  timeout: string | number | undefined,
+): Locked {
+  const { outcome, view, votes, voters, countFromMs } = decided(reply, subject);
+  switch (outcome.kind) {
+    case 'granted':
+    case 'already_held':
+    case 'extended':
+    case 'converted':
+      break;
+    default:
+      throw refusal(reply, subject);
+  }
   const { grant } = outcome;
-  const again = outcome.kind === 'already_held' || (outcome.kind === 'granted' && outcome.repeat);
+  // What set no lease starts no count: a conversion keeps the lease that was there (L9, T1).
+  const setLease = outcome.kind === 'extended' || (outcome.kind === 'granted' && !outcome.repeat);
   return {
     status: 'locked',
     scope: subject.scope,
@@ -42,16 +44,35 @@ export function lockedAnswer(reply: ClientReply, subject: Subject, timeout: stri
     lock_id: grant.lockId,
     lock_type: grant.mode,
     fencing_token: grant.token,
-    timeout,
+    timeout: timeout ?? leaseText(grant),
     timeout_ms: leaseView(grant.leaseMs),
     expires_in_ms: leftView(view.leftMs[0] ?? 0),
     acquired_at: new Date(grant.at).toISOString(),
-    ...(again ? { already_held: true as const } : undefined),
+    waited_ms: setLease ? Math.floor(countFromMs) : 0,
+    priority: grant.priority,
+    reason: grant.reason,
+    session: grant.session,
+    ...(setLease ? undefined : { already_held: true as const }),
     contention: contentionView(view.contention),
   };
 }
 
+function leaseText({ leaseMs }: Grant): string {
+  return leaseMs === NO_EXPIRY ? 'none' : `${leaseMs}ms`;
+}
+
+/** A sign of life was taken, and the lock is there. */
+export function beatenAnswer(reply: ClientReply, subject: Subject): Locked {
+  const { outcome, beat, lockId, view } = decided(reply, subject);
+  const known = outcome.kind === 'granted' || outcome.kind === 'queued';
+  const held = outcome.kind === 'not_found' && view.holders.some((grant) => grant.lockId === lockId);
+  if ((known && !beat) || held) throw noHeartbeat(reply as Decided, subject);
+  return lockedAnswer(reply, subject, undefined);
+}
+
 export function unlockedAnswer(reply: ClientReply, subject: Subject): Unlocked {
+  const waits = stillWaits(reply, subject);
+  if (waits !== undefined) throw waits;
   const { outcome, view, votes, voters, lockId } = decided(reply, subject);
   if (outcome.kind !== 'released') throw refusal(reply, subject);
   return {
@@ -59,164 +80,66 @@ export function unlockedAnswer(reply: ClientReply, subject: Subject): Unlocked {
     scope: subject.scope,
     quorum: quorumText(votes, voters),
     lock_id: lockId ?? '',
-    lock_type: 'write',
     fencing_token: outcome.token,
     contention: contentionView(view.contention),
   };
 }
 
-export function statusAnswer(reply: ClientReply, subject: Subject): Status {
+/** A lock that was granted before it could be given up is held, and told as such. */
+export function cancelledAnswer(reply: ClientReply, subject: Subject): Cancelled | Locked {
+  const { outcome, view, votes, voters, lockId } = decided(reply, subject);
+  if (outcome.kind !== 'cancelled') return lockedAnswer(reply, subject, undefined);
+  return {
+    status: 'cancelled',
+    scope: subject.scope,
+    quorum: quorumText(votes, voters),
+    lock_id: lockId ?? '',
+    contention: contentionView(view.contention),
+  };
+}
+
+/** @param wallNow milliseconds since 1970. */
+export function statusAnswer(reply: ClientReply, subject: Subject, wallNow: number): Status {
   const { outcome, view, votes, voters } = decided(reply, subject);
   if (outcome.kind !== 'state') throw refusal(reply, subject);
-  return statusView(subject.scope, view, quorumText(votes, voters), contentionView(view.contention));
+  const contention = contentionView(view.contention);
+  return statusView(subject.scope, view, quorumText(votes, voters), contention, wallNow);
 }
-
-/** What is shown of a scope; the holders' leases stand in `leftMs`, -1 for one that never ends. */
-export function statusView(
-  scope: string,
-  state: { readonly token: number; readonly holders: readonly Grant[]; readonly leftMs: readonly number[] },
-  quorum: string,
-  contention: ContentionView,
-): Status {
-  return {
-    status: state.holders.length > 0 ? 'locked' : 'free',
-    scope,
-    quorum,
-    lock_type: state.holders[0]?.mode ?? null,
-    fencing_token: state.token,
-    holders: state.holders.map((grant, i) => holderView(grant, state.leftMs[i] ?? 0)),
-    waiters: [],
-    contention,
-  };
-}
-
-function holderView(grant: Grant, leftMs: number): HolderView {
-  return {
-    holder: grant.holder,
-    lock_id: grant.lockId,
-    fencing_token: grant.token,
-    acquired_at: new Date(grant.at).toISOString(),
-    expires_in_ms: leftView(leftMs),
-    timeout_ms: leaseView(grant.leaseMs),
-    priority: 'normal',
-    reason: null,
-    session: null,
-    takeover_ms: grant.leaseMs === NO_EXPIRY ? null : Math.ceil(grant.leaseMs * LEASE_MARGIN - 1e-6),
-  };
-}
-
-function leaseView(leaseMs: number): number | null {
-  return leaseMs === NO_EXPIRY ? null : leaseMs;
-}
-
-function leftView(leftMs: number): number | null {
-  return leftMs < 0 ? null : leftMs;
-}
-
-export function quorumText(votes: number, voters: number): string {
-  return `${votes}/${voters} nodes agreed`;
-}
-
-function contentionView({ acquires, conflicts, holds, heldMs }: Contention): ContentionView {
-  return {
-    waiters: 0,
-    hold_duration: holds === 0 ? null : prettyDuration(heldMs / holds),
-    conflict_rate: acquires === 0 ? null : `${Math.round((100 * conflicts) / acquires)}%`,
-  };
-}
-
-// --- refusals ---
 
 function decided(reply: ClientReply, subject: Subject): Decided {
   if (reply.kind !== 'decided') throw refusal(reply, subject);
   return reply;
 }
 
-/** The problem that a reply comes to when it is not what was asked for. */
-function refusal(reply: ClientReply, subject: Subject): Problem {
-  const { scope } = subject;
-  switch (reply.kind) {
-    case 'no_quorum':
-      return noQuorum(subject, reply.missing);
-    case 'unknown':
-      return unknownOutcome(subject, reply.missing);
-    case 'not_holder':
-      return notHolder(`${quoted(scope)} is held by ${names(reply.view.holders)}`, reply, scope);
-    case 'decided':
-      return refusedBy(reply, scope);
+// --- sessions ---
+
+export function openedAnswer(reply: ClientReply, session: SessionId, voters: readonly string[]): SessionOpen {
+  if (reply.kind !== 'decided' || reply.outcome.kind !== 'granted') {
+    throw sessionRefusal(reply, session, true, voters);
   }
+  return { session, ttl_ms: reply.outcome.grant.leaseMs };
 }
 
-function refusedBy(reply: Decided, scope: string): Problem {
-  const { outcome, lockId } = reply;
-  const about = {
-    scope,
-    ...(lockId === null ? {} : { lock_id: lockId }),
-    quorum: quorumText(reply.votes, reply.voters),
-  };
-  switch (outcome.kind) {
-    case 'busy': {
-      const left = Math.min(...reply.view.leftMs.map((ms) => (ms < 0 ? Number.POSITIVE_INFINITY : ms)));
-      const retryAfterS = Math.min(Math.max(Math.ceil(left / 1_000), 1), RETRY_AFTER_MAX_S);
-      const extra = { ...about, holders: holdersOf(reply.view), retryAfterS };
-      return new Problem('busy', `${quoted(scope)} is held by ${names(reply.view.holders)}.`, extra);
-    }
-    case 'mismatch':
-      return notHolder(
-        `lock_id ${lockId} belongs to another holder's acquisition of ${quoted(scope)}`,
-        reply,
-        scope,
-      );
-    case 'ended': {
-      const extra = { ...about, ending: outcome.ending, existing: null, fencing_token: outcome.token };
-      return new Problem(
-        'stale_grant',
-        `Lock ${lockId} of ${quoted(scope)} ended: ${ENDINGS[outcome.ending]}.`,
-        extra,
-      );
-    }
-    case 'not_found': {
-      const what = lockId === null ? 'nobody holds it' : `no lock ${lockId} holds it or ended lately`;
-      return new Problem('not_found', `${quoted(scope)}: ${what}.`, about);
-    }
-    default:
-      return new Problem('internal', `The core answered ${outcome.kind}, which fits no request.`, about);
+export function beatAnswer(reply: ClientReply, session: SessionId, voters: readonly string[]): SessionBeat {
+  if (reply.kind !== 'decided' || reply.outcome.kind !== 'extended') {
+    throw sessionRefusal(reply, session, false, voters);
   }
+  const locks: SessionBeat['locks'] = [];
+  const waiting: SessionBeat['waiting'] = [];
+  for (const { scope, lockId, token } of reply.view.entries) {
+    if (token === 0) waiting.push({ scope, lock_id: lockId });
+    else locks.push({ scope, lock_id: lockId, fencing_token: token });
+  }
+  return { session, ttl_ms: reply.outcome.grant.leaseMs, locks, waiting };
 }
 
-function notHolder(why: string, reply: Pick<Decided, 'view' | 'votes' | 'voters'>, scope: string): Problem {
-  const holders = holdersOf(reply.view);
-  const extra: ProblemExtra = {
-    scope,
-    quorum: quorumText(reply.votes, reply.voters),
-    holders,
-    existing: holders[0] ?? null,
-  };
-  return new Problem('not_holder', `${why}.`, extra);
-}
-
-export function noQuorum({ scope, voters }: Subject, missing: readonly number[]): Problem {
-  const absent = missing.map((i) => voters[i] ?? `voter ${i}`);
-  const who = absent.length === 0 ? 'too few of them answered in time' : `missing: ${absent.join(', ')}`;
-  const detail = `No majority of the ${voters.length} voters answers (${who}). Nothing happened.`;
-  return new Problem('no_quorum', detail, { scope, missing: absent, retryAfterS: 1 });
-}
-
-export function unknownOutcome({ scope, voters }: Subject, missing: readonly number[]): Problem {
-  const absent = missing.map((i) => voters[i] ?? `voter ${i}`);
-  const who = absent.length === 0 ? 'a majority of the voters' : absent.join(', ');
-  const detail = `The answer of ${who} did not come in time; what was asked may have happened, or may yet.`;
-  return new Problem('outcome_unknown', detail, { scope, missing: absent, retryAfterS: 1 });
-}
-
-function holdersOf({ holders, leftMs }: Decided['view']): HolderView[] {
-  return holders.map((grant, i) => holderView(grant, leftMs[i] ?? 0));
-}
-
-function names(holders: readonly Grant[]): string {
-  return holders.length === 0 ? 'others' : holders.map((grant) => grant.holder).join(', ');
-}
-
-function quoted(scope: string): string {
-  return JSON.stringify(scope);
+export function closedAnswer(
+  reply: ClientReply,
+  session: SessionId,
+  voters: readonly string[],
+): SessionClosed {
+  if (reply.kind !== 'decided' || reply.outcome.kind !== 'released') {
+    throw sessionRefusal(reply, session, false, voters);
+  }
+  return { session, status: 'closed' };
 }

@@ -6,7 +6,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { healthAnswer, listAnswer, lockAnswer, peersAnswer, problem, status } from './answers.ts';
+import {
+  healthAnswer,
+  listAnswer,
+  lockAnswer,
+  peersAnswer,
+  problem,
+  sessionBeat,
+  sessionClosed,
+  sessionOpen,
+  status,
+} from './answers.ts';
+import { refuseFields } from './body.ts';
 import { documentOf } from './document.ts';
 import type { Door } from './door.ts';
 import { health, readiness } from './health.ts';
@@ -14,7 +25,8 @@ import { lockAction, statusOf } from './lock.ts';
 import { listLocks } from './locks.ts';
 import type { Metrics } from './metrics.ts';
 import { listPeers } from './peers.ts';
-import { listQuery, lockRequest, scopePath } from './schemas.ts';
+import { listQuery, lockRequest, scopePath, sessionPath, sessionRequest } from './schemas.ts';
+import { beatSession, closeSession, openSession } from './sessions.ts';
 
 type App = FastifyInstance<
   RawServerDefault,
@@ -28,6 +40,12 @@ const failures = {
   default: { description: 'A refusal', content: { 'application/problem+json': { schema: problem } } },
 };
 
+const LOCK_WORDS =
+  'With `wait` the request stays open until it is granted, or until `wait` or `poll` is over. A holder counts its lease ' +
+  'from its own send of the request that set it, plus `waited_ms` / 1.01, and stops when it is over; an answer with ' +
+  '`already_held` set none, so it starts no count: extend first. With a session or a heartbeat the lock is held only ' +
+  'while the ttl runs too, counted from the send of the last sign of life that was answered.';
+
 export function addRoutes(app: App, door: Door, metrics: Metrics): void {
   const { guard, peer } = door;
 
@@ -36,6 +54,7 @@ export function addRoutes(app: App, door: Door, metrics: Metrics): void {
     {
       schema: {
         summary: 'Lock, unlock, extend, or ask',
+        description: LOCK_WORDS,
         body: lockRequest,
         response: { 200: lockAnswer, ...failures },
       },
@@ -43,6 +62,60 @@ export function addRoutes(app: App, door: Door, metrics: Metrics): void {
     async ({ body, identity, headers, exchange }) => {
       const answer = await lockAction(door, body, { identity, headers, exchange });
       metrics.count(body.action, 'ok');
+      return answer;
+    },
+  );
+
+  app.post(
+    '/api/v1.0/sessions',
+    {
+      config: { action: 'open_session' },
+      schema: {
+        summary: 'Open a session',
+        description:
+          'Locks that name it live and die with it. It is dead for ever once `ttl` passes without a heartbeat.',
+        body: sessionRequest,
+        response: { 200: sessionOpen, ...failures },
+      },
+    },
+    async ({ body, identity, headers, exchange }) => {
+      const answer = await openSession(door, body, { identity, headers, exchange });
+      metrics.count('open_session', 'ok');
+      return answer;
+    },
+  );
+
+  app.post(
+    '/api/v1.0/sessions/:id/heartbeat',
+    {
+      config: { action: 'beat_session' },
+      schema: {
+        summary: 'A sign of life for a session, which answers with its locks',
+        params: sessionPath,
+        response: { 200: sessionBeat, ...failures },
+      },
+    },
+    async ({ params: { id }, body, identity, headers, exchange }) => {
+      refuseFields(body);
+      const answer = await beatSession(door, id, { identity, headers, exchange });
+      metrics.count('beat_session', 'ok');
+      return answer;
+    },
+  );
+
+  app.delete(
+    '/api/v1.0/sessions/:id',
+    {
+      config: { action: 'close_session' },
+      schema: {
+        summary: 'Close a session, and release its locks',
+        params: sessionPath,
+        response: { 200: sessionClosed, ...failures },
+      },
+    },
+    async ({ params: { id }, identity, headers, exchange }) => {
+      const answer = await closeSession(door, id, { identity, headers, exchange });
+      metrics.count('close_session', 'ok');
       return answer;
     },
   );

@@ -4,100 +4,35 @@
  * wrong with it and what would be right; what this version does not offer yet is refused by name, never ignored.
  */
 import { z } from 'zod';
-import { DURATION_FORMS, prettyDuration, readDuration } from './durations.ts';
+import { prettyDuration } from './durations.ts';
+import { duration, expects, lease, name, uuid } from './fields.ts';
 
 export const SCOPE_BYTES_MAX = 512;
 export const HOLDER_BYTES_MAX = 256;
 export const LABEL_BYTES_MAX = 256;
+export const REASON_BYTES_MAX = 1_024;
 export const LIST_LIMIT_MAX = 1_000;
 const LIST_LIMIT = 100;
 export const AUTO_MIN_MS = 5_000;
 export const AUTO_MAX_MS = 300_000;
 
+const DAY_MS = 86_400_000;
+export const WAIT_MAX_MS = 7 * DAY_MS;
+export const POLL_MAX_MS = DAY_MS;
+/** More often would be votes for nothing; a session lives three times as long as its heartbeats are apart. */
+export const HEARTBEAT_MIN_MS = 100;
+export const HEARTBEAT_MAX_MS = DAY_MS;
+export const BEATS_PER_TTL = 3;
+export const TTL_MIN_MS = BEATS_PER_TTL * HEARTBEAT_MIN_MS;
+export const TTL_MAX_MS = DAY_MS;
+
 /** Fields of later versions: refused by name, with words of their own. */
-export const LATER_FIELDS: ReadonlySet<string> = new Set([
-  'poll',
-  'heartbeat',
-  'session',
-  'reason',
-  'permits',
-]);
+export const LATER_FIELDS: ReadonlySet<string> = new Set(['permits']);
 export const LATER = 'is not offered by this version yet';
 
-/** The error of a field that should be `what`. */
-function expects(what: string): { error: (issue: { input?: unknown }) => string } {
-  return { error: ({ input }) => (input === undefined ? `is missing: give ${what}` : `must be ${what}`) };
-}
-
-const CONTROL = /\p{Cc}/u;
-/** With the flag u this matches only halves of pairs: they have no UTF-8, so two names would become one. */
-const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
-
-/** @returns what is wrong with a name, or undefined. */
-export function faultOfName(text: string, bytesMax: number): string | undefined {
-  if (text === '') return 'is empty';
-  if (text.length * 3 > bytesMax) {
-    const bytes = Buffer.byteLength(text);
-    if (bytes > bytesMax) return `is ${bytes} bytes long, at most ${bytesMax} are allowed`;
-  }
-  if (CONTROL.test(text)) return 'holds a control character';
-  if (LONE_SURROGATE.test(text)) return 'is no valid Unicode text';
-  return undefined;
-}
-
-function name(bytesMax: number, what: string) {
-  const expected = `${what}: 1 to ${bytesMax} bytes of UTF-8, no control characters`;
-  return z
-    .string(expects(expected))
-    .superRefine((text, context) => {
-      const fault = faultOfName(text, bytesMax);
-      if (fault !== undefined) context.addIssue({ code: 'custom', message: `${fault}: give ${expected}` });
-    })
-    .meta({ description: expected, minLength: 1, maxLength: bytesMax });
-}
-
-const durationInput = z.union([z.string(), z.number()], expects(`a duration: ${DURATION_FORMS}`));
-
-/** A duration, as milliseconds. */
-function duration(what: string) {
-  return durationInput
-    .transform((input, context) => {
-      const ms = readDuration(input);
-      if (typeof ms === 'number') return ms;
-      context.addIssue({ code: 'custom', message: ms });
-      return z.NEVER;
-    })
-    .meta({ description: `${what}: ${DURATION_FORMS}`, examples: ['30s'] });
-}
-
-const timeout = z
-  .union([z.string(), z.number()], expects(`"auto", "none" or a duration: ${DURATION_FORMS}`))
-  .transform((said, context) => {
-    if (said === 'auto' || said === 'none') return { said, ms: undefined };
-    const ms = readDuration(said);
-    if (typeof ms === 'number' && ms > 0) return { said, ms };
-    const fault = typeof ms === 'string' ? ms : 'must be longer than 0';
-    context.addIssue({ code: 'custom', message: `${fault}; or "auto", or "none" for a lock without an end` });
-    return z.NEVER;
-  })
-  .meta({
-    description: `the lease: "auto", a duration (${DURATION_FORMS}), or "none": it never ends by itself`,
-    examples: ['auto', '30s', 'none'],
-  });
-
-/** Only what means the same as leaving the field out. */
-function later<const T extends string | number | boolean>(field: string, harmless: readonly T[]) {
-  const only = harmless.map((value) => JSON.stringify(value)).join(' or ');
-  return z
-    .literal(harmless, { error: () => `${LATER} except as ${only}: leave it out` })
-    .optional()
-    .meta({ description: `${field}: this version offers only ${only}` });
-}
-
-const ACTIONS = ['lock', 'unlock', 'status', 'extend'] as const;
-const LATER_ACTIONS = ['heartbeat', 'cancel'];
-const LOCK_ID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
+const ACTIONS = ['lock', 'unlock', 'status', 'extend', 'heartbeat', 'cancel'] as const;
 const aLockId = 'a UUID such as "01998b4e-7d1c-7a1e-9c43-5a0f3f0f4a11"';
+const aSessionId = 'a UUID, the `session` that POST /api/v1.0/sessions answered';
 
 export const scopeName = name(SCOPE_BYTES_MAX, 'the name to lock');
 
@@ -105,29 +40,29 @@ export const scopeName = name(SCOPE_BYTES_MAX, 'the name to lock');
 export const lockRequest = z
   .strictObject({
     scope: scopeName,
-    action: z
-      .enum(ACTIONS, {
-        error: ({ input }) =>
-          LATER_ACTIONS.includes(input as string)
-            ? `"${input}" ${LATER}: use ${ACTIONS.join(', ')}`
-            : expects(`one of ${ACTIONS.join(', ')}`).error({ input }),
-      })
-      .describe('what to do with the scope'),
+    action: z.enum(ACTIONS, expects(`one of ${ACTIONS.join(', ')}`)).describe('what to do with the scope'),
     lock_type: z
-      .literal('write', {
+      .enum(['write', 'read'], {
         error: ({ input }) =>
-          input === 'read' || input === 'permit' ? `"${input}" ${LATER}: use "write"` : 'must be "write"',
+          input === 'permit' ? `"permit" ${LATER}: use "write" or "read"` : 'must be "write" or "read"',
       })
       .optional()
-      .describe('how the scope is held'),
-    holder: name(HOLDER_BYTES_MAX, 'who holds').optional(),
-    lock_id: z
-      .string(expects(aLockId))
-      .regex(LOCK_ID, { error: `must be ${aLockId}` })
-      .toLowerCase()
-      .optional()
-      .describe('the id of one acquisition, also its idempotency key'),
-    timeout: timeout.optional(),
+      .describe(
+        'how the scope is held: "write" (alone), "read" (beside other readers); with extend: convert',
+      ),
+    holder: name(HOLDER_BYTES_MAX, 'who holds, or who forces').optional(),
+    lock_id: uuid(aLockId).optional().describe('the id of one acquisition, also its idempotency key'),
+    wait: duration(
+      'how long to wait in the queue (lock, or extend to "write"); the request stays open that long',
+      0,
+      WAIT_MAX_MS,
+    ).optional(),
+    poll: duration(
+      'ends a request that waits after that long with `waiting`; the place is kept for 30 s, repeat the lock_id',
+      0,
+      POLL_MAX_MS,
+    ).optional(),
+    timeout: lease.optional(),
     min_timeout: duration('the least that `auto` may choose').optional(),
     max_timeout: duration('the most that `auto` may choose').optional(),
     learning_window: duration('how far back `auto` looks').optional(),
@@ -142,19 +77,57 @@ export const lockRequest = z
       .min(0, { error: 'must be a whole number, 0 or more' })
       .optional()
       .describe('how many times this lock_id was sent before'),
-    wait: later('wait', ['0', 0, '0s', '0ms']),
-    priority: later('priority', ['normal']),
-    force: later('force', [false]),
+    heartbeat: duration(
+      'a sign of life (action heartbeat) comes at least this often; after three times that the holder counts as crashed',
+      HEARTBEAT_MIN_MS,
+      HEARTBEAT_MAX_MS,
+    ).optional(),
+    session: uuid(aSessionId).optional().describe('the session that this lock lives and dies with'),
+    priority: z
+      .enum(['high', 'normal', 'low'], expects('"high", "normal" or "low"'))
+      .optional()
+      .describe('the class in the queue'),
+    reason: name(REASON_BYTES_MAX, 'why, shown with the lock').optional(),
+    force: z
+      .boolean(expects('true or false'))
+      .optional()
+      .describe('with unlock: releases whoever holds, or the lock_id, whoever holds that; needs `reason`'),
   })
-  .superRefine(({ min_timeout: min = 0, max_timeout: max = AUTO_MAX_MS }, context) => {
-    if (max === 0) {
-      context.addIssue({ code: 'custom', path: ['max_timeout'], message: 'must be longer than 0' });
-    } else if (min > max) {
-      const message = `is longer than max_timeout (${prettyDuration(max)}): make it shorter, or max_timeout longer`;
-      context.addIssue({ code: 'custom', path: ['min_timeout'], message });
+  .superRefine((body, context) => {
+    const refuse = (field: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    const { action, min_timeout: min = 0, max_timeout: max = AUTO_MAX_MS } = body;
+    if (max === 0) refuse('max_timeout', 'must be longer than 0');
+    else if (min > max) {
+      const most = prettyDuration(max);
+      refuse('min_timeout', `is longer than max_timeout (${most}): make it shorter, or max_timeout longer`);
     }
+    if (body.poll !== undefined && action !== 'lock') refuse('poll', 'only goes with lock: leave it out');
+    else if (body.poll !== undefined && (body.wait ?? 0) === 0) {
+      refuse('poll', 'only goes with wait: say with `wait` how long to wait in all');
+    }
+    if (action === 'lock' && body.heartbeat !== undefined && body.session !== undefined) {
+      refuse(
+        'heartbeat',
+        'does not go with session: send the heartbeats of the session, or leave session out',
+      );
+    }
+    if (body.force !== true) return;
+    if (action !== 'unlock') refuse('force', 'only goes with unlock: leave it out');
+    else if (body.reason === undefined) refuse('reason', 'is missing: force needs it, for the audit trail');
   })
   .meta({ id: 'LockRequest', examples: [{ scope: 'db-migration', action: 'lock' }] });
+
+/** POST /api/v1.0/sessions. */
+export const sessionRequest = z
+  .strictObject({
+    ttl: duration('the session is dead that long after its last heartbeat', TTL_MIN_MS, TTL_MAX_MS),
+    holder: name(HOLDER_BYTES_MAX, 'whose session it is').optional(),
+  })
+  .meta({ id: 'SessionRequest', examples: [{ ttl: '10s' }] });
+
+/** The path of one session. */
+export const sessionPath = z.strictObject({ id: uuid(aSessionId) });
 
 const aLimit = `a whole number from 1 to ${LIST_LIMIT_MAX}`;
 
@@ -181,4 +154,5 @@ export const listQuery = z.strictObject({
 export const scopePath = z.strictObject({ scope: scopeName });
 
 export type LockRequest = z.output<typeof lockRequest>;
+export type SessionRequest = z.output<typeof sessionRequest>;
 export type ListQuery = z.output<typeof listQuery>;

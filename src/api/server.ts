@@ -5,10 +5,13 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { type Log, SILENT } from '../mesh/log.ts';
 import type { RunningPeer } from '../mesh/types.ts';
+import type { ClientReply } from '../peer/request.ts';
 import { BODY_BYTES_MAX, emptyBody, readBodies } from './body.ts';
 import { describeRoutes } from './document.ts';
 import { type Door, holderMaker } from './door.ts';
@@ -18,6 +21,7 @@ import { Guard, type Identity } from './guard.ts';
 import { type Counters, type Figures, Metrics } from './metrics.ts';
 import { Problem } from './problems.ts';
 import { addRoutes } from './routes.ts';
+import { Waits } from './waits.ts';
 
 export interface ServerOptions {
   readonly peer: RunningPeer;
@@ -25,7 +29,7 @@ export interface ServerOptions {
   /** The host that the peer listens on, and further names under which clients may call it. */
   readonly host: string;
   readonly names?: readonly string[];
-  /** How long a request may take, from its body to its answer. Default 5 s. */
+  /** How long the votes of a request may take; what it waits in a queue comes on top. Default 5 s. */
   readonly requestMs?: number;
   /** How long a client may take to send its headers, and all of its request. Default 10 s and 20 s. */
   readonly headersMs?: number;
@@ -33,6 +37,8 @@ export interface ServerOptions {
   /** What the peer tells of itself, for /metrics. */
   readonly figures?: () => Figures;
   readonly counters?: () => Counters;
+  /** Where locks that were released by force are written down. */
+  readonly log?: Pick<Log, 'warn'>;
   /** Told of errors that nobody planned for. */
   readonly bug?: (error: unknown) => void;
 }
@@ -43,7 +49,8 @@ export interface Server {
   /** For `upgrade` events: whether the link may go on; if not, the socket was answered and ended. */
   admitLink(request: IncomingMessage, socket: Duplex): boolean;
   /**
-   * Answers what is under way and ends each connection with its next answer.
+   * Answers what is under way, sends who waits in a queue to another peer, and ends each connection with its next
+   * answer.
    * @returns resolves once nothing is under way; the caller stops the listening before.
    */
   drain(): Promise<void>;
@@ -61,17 +68,24 @@ declare module 'fastify' {
 }
 
 const SCOPE_PATH_MAX = 3 * 512;
+/** What does not really wait in a queue is answered within this time, mostly. */
+const DRAIN_GRACE_MS = 200;
+/** A client whose machine is gone says nothing: after this long without a word it is asked whether it is there. */
+const KEEP_ALIVE_MS = 10_000;
 
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { peer, bug = () => undefined } = options;
   const guard = new Guard(options.host, options.names);
   const exchanges = new Exchanges();
   const metrics = new Metrics(peer, options.version, options);
+  const waits = new Waits<ClientReply>();
   const door: Door = {
     peer,
     guard,
     requestMs: options.requestMs ?? 5_000,
     makeHolder: holderMaker(peer.name),
+    waits,
+    log: options.log ?? SILENT,
   };
 
   const app = fastify({
@@ -81,7 +95,12 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: SCOPE_PATH_MAX },
-    http: { headersTimeout: options.headersMs ?? 10_000, connectionsCheckingInterval: 1_000 },
+    http: {
+      headersTimeout: options.headersMs ?? 10_000,
+      connectionsCheckingInterval: 1_000,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    },
     clientErrorHandler: onClientError,
     frameworkErrors: (error, _request, reply) => sendProblem(reply, toProblem(error, bug)),
   }).withTypeProvider<ZodTypeProvider>();
@@ -152,6 +171,11 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
         return false;
       }
     },
-    drain: () => exchanges.drain(),
+    drain: async () => {
+      const done = exchanges.drain();
+      if (waits.size > 0) await Promise.race([done, sleep(DRAIN_GRACE_MS)]);
+      waits.endAll();
+      await done;
+    },
   };
 }

@@ -199,6 +199,9 @@ describe('/openapi.json', () => {
     expect(json.openapi).toBe('3.1.0');
     expect(Object.keys(json.paths)).toEqual([
       '/api/v1.0/lock',
+      '/api/v1.0/sessions',
+      '/api/v1.0/sessions/{id}/heartbeat',
+      '/api/v1.0/sessions/{id}',
       '/api/v1.0/locks',
       '/api/v1.0/locks/{scope}',
       '/api/v1.0/peers',

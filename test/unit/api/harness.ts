@@ -39,6 +39,7 @@ export class SoloPeer implements RunningPeer {
       identity: `a${me}`,
       boot: 1,
       random: Math.random,
+      wall: Date.now,
     };
     const start = { horizon: 0, read: (scope: string) => this.disk.get(scope), held: [] };
     this.peer = new Peer(config, start, this.now());
@@ -108,7 +109,7 @@ export class SoloPeer implements RunningPeer {
       this.flushing = true;
       const batch = this.peer.takeWrites();
       setImmediate(() => {
-        for (const [scope, stored] of batch.registers) this.disk.set(scope, stored);
+        for (const [scope, { register }] of batch.registers) this.disk.set(scope, register);
         this.flushing = false;
         this.peer.flushed(this.now(), batch.number);
         this.turn();
@@ -154,30 +155,40 @@ export interface Answered {
   readonly json: Json;
 }
 
-export interface House {
-  readonly peer: SoloPeer;
+export interface House<P extends RunningPeer = SoloPeer> {
+  readonly peer: P;
   readonly server: Server;
   /** POST /api/v1.0/lock. */
   lock(body: unknown, headers?: Record<string, string>): Promise<Answered>;
   get(url: string, headers?: Record<string, string>): Promise<Answered>;
+  /** @param body JSON text, or what becomes it; undefined for none. */
+  call(method: Method, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answered>;
   /** Errors that nobody planned for. */
   readonly bugs: unknown[];
+  /** Locks that were released by force, as they were written down. */
+  readonly forced: object[];
 }
 
-export async function house(options: Partial<ServerOptions> & { peer?: SoloPeer } = {}): Promise<House> {
+type Method = 'GET' | 'POST' | 'DELETE';
+
+export async function house(options?: Partial<ServerOptions> & { peer?: SoloPeer }): Promise<House>;
+export async function house<P extends RunningPeer>(
+  options: Partial<ServerOptions> & { peer: P },
+): Promise<House<P>>;
+export async function house(
+  options: Partial<ServerOptions> & { peer?: RunningPeer } = {},
+): Promise<House<RunningPeer>> {
   const peer = options.peer ?? new SoloPeer();
   const bugs: unknown[] = [];
+  const forced: object[] = [];
   const bug = (error: unknown) => bugs.push(error);
-  const server = await buildServer({ version: '0.0.0', host: '127.0.0.1', bug, ...options, peer });
-  const call = async (
-    method: 'GET' | 'POST',
-    url: string,
-    headers: Record<string, string>,
-    payload?: string,
-  ) => {
-    const all = { host: 'localhost:20194', ...headers };
-    const body = payload === undefined ? {} : { payload };
-    const result = await server.app.inject({ method, url, headers: all, ...body });
+  const log = { warn: (data: object) => forced.push(data) };
+  const server = await buildServer({ version: '0.0.0', host: '127.0.0.1', bug, log, ...options, peer });
+  const call = async (method: Method, url: string, payload?: unknown, more: Record<string, string> = {}) => {
+    const headers = { host: 'localhost:20194', ...more };
+    const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
+    const body = payload === undefined ? {} : { payload: text };
+    const result = await server.app.inject({ method, url, headers, ...body });
     const json = result.payload.startsWith('{') ? JSON.parse(result.payload) : { text: result.payload };
     return { status: result.statusCode, headers: result.headers, json };
   };
@@ -185,8 +196,9 @@ export async function house(options: Partial<ServerOptions> & { peer?: SoloPeer 
     peer,
     server,
     bugs,
-    lock: (body, headers = {}) =>
-      call('POST', '/api/v1.0/lock', headers, typeof body === 'string' ? body : JSON.stringify(body)),
-    get: (url, headers = {}) => call('GET', url, headers),
+    forced,
+    lock: (body, headers) => call('POST', '/api/v1.0/lock', body, headers),
+    get: (url, headers) => call('GET', url, undefined, headers),
+    call,
   };
 }

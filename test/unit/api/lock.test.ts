@@ -32,6 +32,10 @@ describe('lock', () => {
       fencing_token: 1,
       timeout: '30s',
       timeout_ms: 30_000,
+      waited_ms: 0,
+      priority: 'normal',
+      reason: null,
+      session: null,
       contention: { waiters: 0, hold_duration: null, conflict_rate: '0%' },
     });
     expect(json.lock_id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/);
@@ -167,7 +171,6 @@ describe('unlock', () => {
       scope: 'db',
       lock_id,
       fencing_token,
-      lock_type: 'write',
     });
     expect(json.quorum).toBe('1/1 nodes agreed');
     expect(await act('status')).toMatchObject({ status: 'free' });
@@ -228,6 +231,7 @@ describe('status', () => {
       {
         holder: 'w',
         lock_id: first.lock_id,
+        lock_type: 'write',
         fencing_token: 1,
         acquired_at: first.acquired_at,
         expires_in_ms: expect.any(Number),
