@@ -1,14 +1,16 @@
 /**
  * Who believes to hold, in true time, and what clients were told.
  *
- * Checks: two-holders (no two holders of a scope believe at the same moment), ended-early (no lock ends while its
- * holder believes), token-order (a later belief has a
- * larger token), unfit-answer (linearizability: an answer fits a state chosen between request and answer), and
+ * Checks: two-holders (no two holders of a scope believe at the same moment, but readers), ended-early (no lock ends
+ * while its holder believes), token-order (a later belief has a larger token than those it excludes), unfit-answer (linearizability: an answer fits a state chosen between request and answer), and
  * not-definite (a lock id whose client was told "certainly not" is never granted after that, nor before if it was
  * asked for only once).
  */
-import type { LockId } from '../../src/lock/state.ts';
-import { findGrant, findRetired, type LockState } from '../../src/lock/state.ts';
+
+import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
+import { findWaiter } from '../../src/lock/queue.ts';
+import type { LockId, Mode } from '../../src/lock/state.ts';
+import { EMPTY, findGrant, findParked, findRetired, type LockState } from '../../src/lock/state.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
 import type { Chains } from './chain.ts';
 import { type Journal, Violation } from './journal.ts';
@@ -17,6 +19,7 @@ export interface Belief {
   readonly scope: string;
   readonly lockId: LockId;
   readonly token: number;
+  readonly mode: Mode;
   readonly who: string;
   /** True time at which the holder stops believing. */
   until: number;
@@ -26,6 +29,8 @@ export class Beliefs {
   private readonly current = new Map<string, Belief[]>();
   private readonly highest = new Map<string, number>();
   private readonly refused = new Map<string, { readonly why: string; readonly since: number }>();
+  /** Taken by force: what their holders still believe is for the token to guard against. */
+  private readonly forced = new Set<LockId>();
   private early: string | undefined;
   private readonly chains: Chains;
   private readonly journal: Journal;
@@ -40,21 +45,27 @@ export class Beliefs {
   /** A holder starts to believe (again). */
   hold(belief: Belief): void {
     const now = this.clock();
+    if (this.forced.has(belief.lockId)) belief.until = Math.min(belief.until, now);
     if (belief.until <= now) return;
     const others = (this.current.get(belief.scope) ?? []).filter(
       (other) => other.until > now && other !== belief,
     );
     for (const other of others) {
+      if (other.mode === 'read' && belief.mode === 'read') continue;
       throw new Violation(
         'two-holders',
-        `${belief.scope}: ${belief.who} holds token ${belief.token} until ${belief.until.toFixed(1)}, ${other.who} holds token ${other.token} until ${other.until.toFixed(1)}`,
+        `${belief.scope}: ${belief.who} ${belief.mode}s with token ${belief.token} until ${belief.until.toFixed(1)}, ${other.who} ${other.mode}s with token ${other.token} until ${other.until.toFixed(1)}`,
       );
     }
-    const highest = this.highest.get(belief.scope) ?? 0;
+    // Readers may learn of their grants in any order.
+    const key = belief.mode === 'read' ? `write ${belief.scope}` : belief.scope;
+    const highest = this.highest.get(key) ?? 0;
     if (belief.token < highest)
       throw new Violation('token-order', `${belief.scope}: token ${belief.token} after ${highest}`);
-    this.highest.set(belief.scope, belief.token);
-    this.current.set(belief.scope, [belief]);
+    this.raise(belief.scope, belief.token);
+    if (belief.mode === 'write') this.raise(`write ${belief.scope}`, belief.token);
+    if (others.length === 0) this.current.set(belief.scope, [belief]);
+    else this.current.set(belief.scope, [...others, belief]);
     this.journal.note(
       'believes',
       belief.token,
@@ -63,11 +74,20 @@ export class Beliefs {
     );
   }
 
+  private raise(key: string, token: number): void {
+    this.highest.set(key, Math.max(token, this.highest.get(key) ?? 0));
+  }
+
   /** A lock has ended. If its holder still believes, that is told at the end: who takes it next tells more. */
   ended(scope: string, lockId: string, ending: string): void {
     const now = this.clock();
+    if (ending === 'forced') this.forced.add(lockId as LockId);
     const belief = this.current.get(scope)?.find((other) => other.lockId === lockId && other.until > now);
     if (belief === undefined) return;
+    if (ending === 'forced') {
+      belief.until = now;
+      return;
+    }
     this.early ??= `${scope}: ${lockId} was ${ending} at ${now.toFixed(1)}, believed until ${belief.until.toFixed(1)}`;
   }
 
@@ -82,22 +102,43 @@ export class Beliefs {
 
   /** An answer was made by a gateway for a request that reached it at `since`. */
   fits(request: ClientRequest, reply: ClientReply, since: number): void {
-    if (reply.kind !== 'decided') return;
+    if (reply.kind !== 'decided' || !('scope' in request)) return;
+    // A heartbeat that finds its session dead says so before the lock is swept.
+    if (request.op === 'heartbeat' && reply.outcome.kind === 'ended') return;
     const { scope } = request;
+    if (this.fitsIn(scope, request, reply, since)) return;
+    // An implicit session that is over ends the acquire before its scope is asked.
+    const { session } = request.op === 'acquire' ? request : { session: null };
+    if (session?.implicit && reply.outcome.kind === 'ended' && this.isOver(session.id)) return;
+    if (session?.implicit && this.fitsIn(SESSION_SCOPE_PREFIX + session.id, request, reply, since)) return;
+    const about = reply.lockId ?? '';
+    throw new Violation(
+      'unfit-answer',
+      `${scope}: ${request.op} ${about} was told ${reply.outcome.kind}, which fits no state chosen from ${since.toFixed(1)} on`,
+    );
+  }
+
+  private isOver(session: string): boolean {
+    const last = this.chains.chain(SESSION_SCOPE_PREFIX + session).at(-1);
+    return last !== undefined && last.state.holders.length === 0;
+  }
+
+  private fitsIn(
+    scope: string,
+    request: ClientRequest,
+    reply: ClientReply & { kind: 'decided' },
+    since: number,
+  ): boolean {
     const from = this.chains.indexAt(scope, since);
     const to = this.chains.indexAt(scope, this.clock());
     const chain = this.chains.chain(scope);
     for (let i = from; i <= to; i++) {
       const state = i < 0 ? NOTHING : chain[i]!.state;
-      if (fitsState(request, reply, state)) return;
+      if (fitsState(request, reply, state)) return true;
       // Commands that shared a vote saw the states in between.
-      if (i > from && fitsBetween(reply, i === 0 ? NOTHING : chain[i - 1]!.state, state)) return;
+      if (i > from && fitsBetween(reply, i === 0 ? NOTHING : chain[i - 1]!.state, state)) return true;
     }
-    const about = reply.lockId ?? '';
-    throw new Violation(
-      'unfit-answer',
-      `${scope}: ${request.op} ${about} was told ${reply.outcome.kind}, which fits no state chosen from ${since.toFixed(1)} on (${from}..${to})`,
-    );
+    return false;
   }
 
   /** At the end: what was refused for certain was never granted. */
@@ -116,7 +157,7 @@ export class Beliefs {
   }
 }
 
-const NOTHING: LockState = { token: 0 as LockState['token'], holders: [], retired: [], retirements: 0 };
+const NOTHING: LockState = EMPTY;
 
 /** Whether the answer shows a state that one vote passed through on its way from one chosen state to the next. */
 function fitsBetween(reply: ClientReply & { kind: 'decided' }, before: LockState, after: LockState): boolean {
@@ -128,8 +169,17 @@ function fitsBetween(reply: ClientReply & { kind: 'decided' }, before: LockState
   return view.holders.every((grant) => {
     if (findGrant(before, grant.lockId) !== undefined) return true;
     const new_ = grant.token > before.token && grant.token <= after.token;
-    return new_ && (findGrant(after, grant.lockId) ?? findRetired(after, grant.lockId)) !== undefined;
+    return new_ && isKnown(after, grant.lockId);
   });
+}
+
+function isKnown(state: LockState, lockId: LockId): boolean {
+  return (
+    findGrant(state, lockId) !== undefined ||
+    findRetired(state, lockId) !== undefined ||
+    findParked(state, lockId) !== undefined ||
+    findWaiter(state.queue, lockId) !== undefined
+  );
 }
 
 function fitsState(
@@ -146,25 +196,34 @@ function fitsState(
         grant !== undefined && grant.token === outcome.grant.token && grant.leaseId === outcome.grant.leaseId
       );
     }
+    case 'converted': {
+      const grant = findGrant(state, lockId!);
+      return grant !== undefined && grant.mode === outcome.grant.mode && grant.token === outcome.grant.token;
+    }
     case 'already_held':
+    case 'deadlock':
       return findGrant(state, outcome.grant.lockId)?.leaseId === outcome.grant.leaseId;
+    case 'queued':
+      return findWaiter(state.queue, lockId!) !== undefined || findParked(state, lockId!) !== undefined;
     case 'busy':
-      return (
-        state.holders.length > 0 && state.retirements === view.retirements && sameHolders(state, view.holders)
-      );
+      return state.retirements === view.retirements && sameHolders(state, view.holders);
     case 'state':
       return (
         state.token === view.token &&
         state.retirements === view.retirements &&
         sameHolders(state, view.holders)
       );
-    case 'released':
-      return findRetired(state, lockId!)?.ending === 'released';
+    case 'released': {
+      const ending = findRetired(state, lockId!)?.ending;
+      return (
+        ending === 'released' || (ending === 'forced' && request.op === 'release' && request.force !== null)
+      );
+    }
     case 'ended':
       return findRetired(state, lockId!)?.ending === outcome.ending;
     case 'not_found':
       if (request.op === 'release' && request.lockId === null) return state.holders.length === 0;
-      return lockId === null || findGrant(state, lockId) === undefined;
+      return lockId === null || findGrant(state, lockId) === undefined || request.op === 'heartbeat';
     default:
       return true;
   }

@@ -5,10 +5,22 @@
  *
  * Checks: stamp-content (a stamp has one content), promise-fell (no voter accepts below what it ever promised,
  * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow),
- * one-writer, granted-again (a lock id that ended does not hold again, unless its client still asks for it after
+ * one-writer (or only readers), unsettled (nobody waits who could be granted), order (priority, then arrival),
+ * overtaken (nobody is overtaken more often than his priority allows), granted-again (a lock id that ended does not hold again, unless its client still asks for it after
  * the ring forgot it), ended-unasked (a lock ends as released only if somebody asked for that).
  */
-import { findRetired, type LockState, RETIRED_RING } from '../../src/lock/state.ts';
+import { classOf, everybody, findWaiter, OVERTAKEN_MAX, PRIORITIES } from '../../src/lock/queue.ts';
+import { settling } from '../../src/lock/settle.ts';
+import {
+  findGrant,
+  findParked,
+  findRetired,
+  type Grant,
+  type LockId,
+  type LockState,
+  RETIRED_RING,
+} from '../../src/lock/state.ts';
+import { values } from '../../src/lock/tree.ts';
 import { type Ballot, compareBallots, compareStamps } from '../../src/vote/ballot.ts';
 import { type Journal, Violation } from './journal.ts';
 
@@ -34,6 +46,8 @@ interface ScopeRecord {
   readonly chain: Link[];
   /** Every lock id that was ever chosen as retired. */
   readonly ended: Set<string>;
+  /** How often each who waits has been overtaken since it joined the queue. */
+  overtaken: Map<LockId, number>;
 }
 
 /** What the chain must know of clients. */
@@ -41,7 +55,7 @@ export interface Watcher {
   /** Whether its client still asks for this lock id. */
   wanted(lockId: string): boolean;
   /** Whether its client has ever asked to release it. */
-  mayRelease(lockId: string): boolean;
+  mayRelease(scope: string, lockId: string): boolean;
   /** It has ended at this moment. */
   ended(scope: string, lockId: string, ending: string): void;
 }
@@ -68,7 +82,7 @@ export class Chains {
   private record(scope: string): ScopeRecord {
     let record = this.scopes.get(scope);
     if (record === undefined) {
-      record = { ballots: new Map(), promised: [], chain: [], ended: new Set() };
+      record = { ballots: new Map(), promised: [], chain: [], ended: new Set(), overtaken: new Map() };
       this.scopes.set(scope, record);
     }
     return record;
@@ -146,18 +160,26 @@ export class Chains {
       }
     }
     if (last !== undefined) {
-      const newest = link.state.holders.find(
-        (grant) => !last.state.holders.some((other) => other.lockId === grant.lockId),
-      );
-      if (link.state.token < last.state.token || (newest !== undefined && newest.token <= last.state.token)) {
-        throw new Violation(
-          'token-order',
-          `${scope}: token ${newest?.token ?? link.state.token} after ${last.state.token}`,
-        );
+      for (const grant of link.state.holders) {
+        const before = findGrant(last.state, grant.lockId);
+        const fresh = before === undefined || before.token !== grant.token;
+        if (link.state.token < last.state.token || (fresh && grant.token <= last.state.token)) {
+          throw new Violation('token-order', `${scope}: token ${grant.token} after ${last.state.token}`);
+        }
+      }
+      if (link.state.token < last.state.token) {
+        throw new Violation('token-order', `${scope}: token ${link.state.token} after ${last.state.token}`);
       }
     }
-    if (link.state.holders.length > 1)
-      throw new Violation('one-writer', `${scope}: ${link.state.holders.length} holders chosen`);
+    const { holders } = link.state;
+    if (holders.length > 1 && holders.some(({ mode }) => mode === 'write'))
+      throw new Violation('one-writer', `${scope}: ${holders.length} holders chosen, one of them writes`);
+    if (settling(link.state, 'x' as never, 0).length > 0)
+      throw new Violation(
+        'unsettled',
+        `${scope}: ${keyOf(link.ballot)} v${link.version} leaves somebody waiting`,
+      );
+    if (last !== undefined) this.checkOrder(scope, record, last.state, link.state);
     const again = link.state.holders.find(
       ({ lockId }) => record.ended.has(lockId) && !last?.state.holders.some((held) => held.lockId === lockId),
     );
@@ -169,7 +191,7 @@ export class Chains {
     );
     for (const { lockId, ending, token } of link.state.retired.slice(link.state.retired.length - fresh)) {
       record.ended.add(lockId);
-      if (ending === 'released' && token > 0 && !this.watcher.mayRelease(lockId)) {
+      if (ending === 'released' && token > 0 && !this.watcher.mayRelease(scope, lockId)) {
         throw new Violation('ended-unasked', `${scope}: nobody asked to release ${lockId}`);
       }
       this.watcher.ended(scope, lockId, ending);
@@ -177,8 +199,41 @@ export class Chains {
     record.chain.push(link);
     this.journal.note('chosen', link.version, link.state.token, () => {
       const { token, retirements, holders } = link.state;
-      return `${scope} ${keyOf(link.ballot)} v${link.version} token ${token} ended ${retirements} held by ${holders.map((g) => g.lockId).join() || 'nobody'}`;
+      const waiting = [...everybody(link.state.queue)].map((w) => w.lockId).join();
+      const parked = [...values(link.state.parked)].map((w) => w.lockId).join();
+      return `${JSON.stringify(scope)} ${keyOf(link.ballot)} v${link.version} token ${token} ended ${retirements} held by ${holders.map((g) => `${g.lockId}${g.mode === 'read' ? 'r' : ''}${g.unclaimed === null ? '' : '?'}`).join() || 'nobody'} waiting ${waiting} parked ${parked}`;
     });
+  }
+
+  /** L2: whoever was granted from the queue, or past it, against whoever waited before and still waits. */
+  private checkOrder(scope: string, record: ScopeRecord, before: LockState, after: LockState): void {
+    const overtaken = new Map<LockId, number>();
+    const fresh = after.holders.filter((grant) => findGrant(before, grant.lockId) === undefined);
+    for (const waiter of everybody(after.queue)) {
+      const { lockId, arrival, priority } = waiter;
+      // Another value has been away meanwhile, if only within one change; or it was read from a wire.
+      if (findWaiter(before.queue, lockId) !== waiter) continue;
+      let count = record.overtaken.get(lockId) ?? 0;
+      for (const grant of fresh) {
+        const former = findWaiter(before.queue, grant.lockId);
+        if (former === undefined && findParked(before, grant.lockId) !== undefined) continue;
+        if ((former?.arrival ?? Number.POSITIVE_INFINITY) < arrival) continue;
+        count++;
+        const its =
+          former === undefined
+            ? PRIORITIES.indexOf(grant.priority)
+            : classOf(before.queue, former.priority, former.arrival);
+        const few = before.queue.passed.length < OVERTAKEN_MAX / 2 && fresh.length < OVERTAKEN_MAX / 2;
+        if (few && classOf(before.queue, priority, arrival) <= its) {
+          throw new Violation('order', `${scope}: ${grant.lockId} was granted before ${lockId}`);
+        }
+      }
+      if (count > OVERTAKEN_MAX * PRIORITIES.indexOf(priority)) {
+        throw new Violation('overtaken', `${scope}: ${lockId} was overtaken ${count} times`);
+      }
+      if (count > 0) overtaken.set(lockId, count);
+    }
+    record.overtaken = overtaken;
   }
 
   /** Index of the newest link that was chosen at this true time, -1 for none. */
@@ -195,7 +250,13 @@ export class Chains {
   }
 }
 
-function sameState(a: LockState, b: LockState): boolean {
+function places({ queue, parked }: LockState): string {
+  const text = ({ lockId, arrival, gateway }: { lockId: string; arrival: number; gateway: string }) =>
+    `${lockId} ${arrival} ${gateway}`;
+  return `${[...everybody(queue)].map(text).join()}; ${[...values(parked)].map(text).join()}`;
+}
+
+export function sameState(a: LockState, b: LockState): boolean {
   return (
     a.token === b.token &&
     a.retirements === b.retirements &&
@@ -206,9 +267,15 @@ function sameState(a: LockState, b: LockState): boolean {
         grant.lockId === other.lockId &&
         grant.token === other.token &&
         grant.leaseId === other.leaseId &&
-        grant.leaseMs === other.leaseMs
+        grant.leaseMs === other.leaseMs &&
+        grant.mode === other.mode &&
+        grant.unclaimed?.gateway === other.unclaimed?.gateway
       );
     }) &&
+    places(a) === places(b) &&
+    a.upgrade?.lockId === b.upgrade?.lockId &&
+    a.arrivals === b.arrivals &&
+    a.queue.passed.join() === b.queue.passed.join() &&
     a.retired.length === b.retired.length &&
     a.retired.every(
       (entry, i) => entry.lockId === b.retired[i]!.lockId && entry.ending === b.retired[i]!.ending,
@@ -224,9 +291,14 @@ function whyNotWithin(earlier: LockState, later: LockState): string {
   for (const grant of earlier.holders) {
     const still = later.holders.find((other) => other.lockId === grant.lockId);
     if (still !== undefined) {
-      if (still.token !== grant.token) return `${grant.lockId} changed its token`;
-    } else if (!forgotten && findRetired(later, grant.lockId) === undefined)
-      return `${grant.lockId} vanished`;
+      if (still.token < grant.token || (still.token !== grant.token && !mayChangeToken(grant, still)))
+        return `${grant.lockId} changed its token`;
+    } else if (grant.unclaimed !== null && isWaiting(later, grant.lockId)) continue;
+    else if (!forgotten && findRetired(later, grant.lockId) === undefined) return `${grant.lockId} vanished`;
+  }
+  for (const { lockId } of [...everybody(earlier.queue), ...values(earlier.parked)]) {
+    if (forgotten || isWaiting(later, lockId) || findGrant(later, lockId) !== undefined) continue;
+    if (findRetired(later, lockId) === undefined) return `${lockId} lost its place`;
   }
   const common = Math.min(earlier.retired.length, RETIRED_RING - (later.retirements - earlier.retirements));
   for (let i = 1; i <= common; i++) {
@@ -235,4 +307,13 @@ function whyNotWithin(earlier: LockState, later: LockState): string {
       return `${entry.lockId} is no longer ${entry.ending}`;
   }
   return '';
+}
+
+/** A conversion takes a new token; an unclaimed grant may have gone back and been granted again. */
+function mayChangeToken(before: Grant, after: Grant): boolean {
+  return after.former !== 0 || before.unclaimed !== null;
+}
+
+function isWaiting(state: LockState, lockId: LockId): boolean {
+  return findWaiter(state.queue, lockId) !== undefined || findParked(state, lockId) !== undefined;
 }

@@ -11,8 +11,9 @@ export interface Letter {
 
 export type Filter = (letter: Letter) => boolean;
 
-export function headline({ from, to, message }: Letter): string {
-  return `p${from + 1}->p${to + 1} ${messageInWords(message)}`;
+/** @param plain the scope that goes without saying. */
+export function headline({ from, to, message }: Letter, plain: string): string {
+  return `p${from + 1}->p${to + 1} ${messageInWords(message, plain)}`;
 }
 
 /** `from=p1 to=p2 kind=prepare,accept`, in any order; what is not said matches all. */

@@ -3,9 +3,11 @@
  * Always true: no clock and no dice, so the same moves give the same text. Rows are told by the acceptor's own
  * functions just before the voter takes the message; whose disk holds a grant is counted here, not by the peers.
  */
+import { isFree } from '../../src/lock/state.ts';
 import type { Message } from '../../src/peer/messages.ts';
 import { Peer } from '../../src/peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
+import { scopeOfSession } from '../../src/peer/sessions.ts';
 import type { Voter } from '../../src/peer/voter.ts';
 import { type Row, rowOfAccept, rowOfPrepare, type StoredRegister } from '../../src/vote/acceptor.ts';
 import type { VoteMessage } from '../../src/vote/messages.ts';
@@ -15,6 +17,7 @@ import {
   millisInWords,
   replyInWords,
   rowInWords,
+  scopeInWords,
   stampInWords,
   stateInWords,
 } from './golden-words.ts';
@@ -42,6 +45,8 @@ export class Mesh {
   private letters: Letter[] = [];
   private readonly clients: { readonly name: string; readonly scope: string }[] = [];
   private now = 0;
+  /** The first scope that was asked about: it goes without saying. */
+  private plain: string | undefined;
   /** The line of the delivery that is under way, to which its answer is added. */
   private delivery = -1;
 
@@ -70,6 +75,10 @@ export class Mesh {
     return found;
   }
 
+  private headline(letter: Letter): string {
+    return headline(letter, this.plain ?? '');
+  }
+
   /** @returns the number of the line. */
   say(line: string): number {
     return this.muted ? -1 : this.lines.push(`  ${line}`) - 1;
@@ -78,8 +87,17 @@ export class Mesh {
   // --- moves ---
 
   ask(machine: Machine, name: string, request: ClientRequest, timeoutMs: number): void {
-    const id = this.clients.push({ name, scope: request.scope }) - 1;
+    const scope = 'scope' in request ? request.scope : scopeOfSession(request.session);
+    if ('scope' in request) this.plain ??= scope;
+    const id = this.clients.push({ name, scope }) - 1;
     machine.peer!.request(this.now, id, request, timeoutMs);
+    this.collect(machine);
+  }
+
+  /** The client that asked last by this name hangs up. */
+  abandon(machine: Machine, name: string | undefined): void {
+    const id = this.clients.findLastIndex((client) => client.name === name);
+    machine.peer!.abandon(this.now, id);
     this.collect(machine);
   }
 
@@ -91,19 +109,19 @@ export class Mesh {
       const [letter] = this.letters.splice(at, 1) as [Letter];
       const to = this.machines[letter.to]!;
       if (to.peer === undefined) {
-        this.say(`lost: ${headline(letter)}`);
+        this.say(`lost: ${this.headline(letter)}`);
         continue;
       }
       const { kind } = letter.message;
       // The rest are written down where the voter takes them.
-      if (kind === 'forward' || kind === 'answer') this.say(headline(letter));
+      if (['forward', 'answer', 'notice', 'obituary'].includes(kind)) this.say(this.headline(letter));
       to.peer.receive(this.now, letter.from, { ...FRAME, messages: [letter.message] });
       this.collect(to, letter.from);
     }
   }
 
   drop(matches: Filter): void {
-    for (const letter of this.letters.filter(matches)) this.say(`lost: ${headline(letter)}`);
+    for (const letter of this.letters.filter(matches)) this.say(`lost: ${this.headline(letter)}`);
     this.letters = this.letters.filter((letter) => !matches(letter));
   }
 
@@ -112,9 +130,10 @@ export class Mesh {
     for (const machine of this.machines) {
       if ((only ?? machine) !== machine || machine.peer?.hasWrites !== true) continue;
       const batch = machine.peer.takeWrites();
-      for (const [scope, stored] of batch.registers) {
-        machine.disk.set(scope, stored);
-        this.say(`${machine.name} flushes ${scope} ${stampInWords(stored.ballot, stored.version)}`);
+      for (const [scope, { register }] of batch.registers) {
+        machine.disk.set(scope, register);
+        const stamp = stampInWords(register.ballot, register.version);
+        this.say(`${machine.name} flushes ${scopeInWords(scope)} ${stamp}`);
       }
       if (batch.horizon > 0) {
         machine.horizon = batch.horizon;
@@ -158,7 +177,7 @@ export class Mesh {
   boot(machine: Machine): void {
     const { name, disk, horizon } = machine;
     const known = [...disk].map(
-      ([scope, { ballot, version }]) => `${scope} ${stampInWords(ballot, version)}`,
+      ([scope, { ballot, version }]) => `${scopeInWords(scope)} ${stampInWords(ballot, version)}`,
     );
     this.start(machine);
     this.say(`${name} finds horizon ${horizon}, and ${known.join(', ') || 'no scope'}`);
@@ -181,11 +200,11 @@ export class Mesh {
         const flushed = stored?.version === register.version && stored.ballot === register.ballot;
         const stamp = stampInWords(register.ballot, register.version);
         this.say(
-          `${name} ${scope} ${stamp}${flushed ? '' : ' (unflushed)'}: ${stateInWords(register.state)}`,
+          `${name} ${scopeInWords(scope)} ${stamp}${flushed ? '' : ' (unflushed)'}: ${stateInWords(register.state)}`,
         );
       }
     }
-    for (const letter of this.letters) this.say(`still on its way: ${headline(letter)}`);
+    for (const letter of this.letters) this.say(`still on its way: ${this.headline(letter)}`);
   }
 
   // --- peers ---
@@ -200,8 +219,9 @@ export class Mesh {
       identity: name,
       boot: ++machine.boots,
       random: () => random.next(),
+      wall: () => this.now,
     };
-    const held = [...disk].filter(([, { state }]) => state.holders.length > 0);
+    const held = [...disk].filter(([, { state }]) => !isFree(state));
     const peer = new Peer(config, { horizon, read: (scope) => disk.get(scope), held }, this.now);
     machine.peer = peer;
     this.watch(machine, voterOf(peer));
@@ -215,7 +235,7 @@ export class Mesh {
       const letter = { from, to: machine.index, message };
       const { kind, scope } = message;
       if (kind !== 'prepare' && kind !== 'accept' && kind !== 'ask') {
-        const line = this.say(headline(letter));
+        const line = this.say(this.headline(letter));
         if (kind === 'gap') this.delivery = line;
         receive(from, message);
         return;
@@ -227,7 +247,7 @@ export class Mesh {
       receive(from, message);
       this.rows.add(row);
       const words = rowInWords(row, before, voter.register(scope));
-      this.delivery = this.say(`${headline(letter).padEnd(46)} ${words}`);
+      this.delivery = this.say(`${this.headline(letter).padEnd(46)} ${words}`);
     };
   }
 
@@ -241,7 +261,7 @@ export class Mesh {
       }
     }
     for (const [message, to] of sends) {
-      const words = messageInWords(message);
+      const words = messageInWords(message, this.plain ?? '');
       const answers = sends.size === 1 && to.length === 1 && to[0] === answerTo && this.delivery >= 0;
       if (answers) this.lines[this.delivery] += `; answers ${words}`;
       else this.say(`${machine.name} sends ${to.map((index) => `p${index + 1}`).join(' ')}: ${words}`);

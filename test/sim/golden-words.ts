@@ -4,9 +4,12 @@
  */
 import type { Command, Outcome } from '../../src/lock/command.ts';
 import type { LockEvent } from '../../src/lock/event.ts';
-import { type LockState, NO_EXPIRY } from '../../src/lock/state.ts';
+import { everybody } from '../../src/lock/queue.ts';
+import { type Grant, type LockState, NO_EXPIRY } from '../../src/lock/state.ts';
+import { values } from '../../src/lock/tree.ts';
 import type { Message, Verdict } from '../../src/peer/messages.ts';
 import type { ClientReply } from '../../src/peer/request.ts';
+import { sessionOfScope } from '../../src/peer/sessions.ts';
 import type { Register, Row } from '../../src/vote/acceptor.ts';
 import { type Ballot, compareBallots, isEndOfRound } from '../../src/vote/ballot.ts';
 
@@ -26,11 +29,22 @@ function leaseInWords(leaseId: string): string {
   return stampInWords({ round: Number(round), peer, boot: Number.parseInt(boot, 36) }, Number(version));
 }
 
+export function scopeInWords(scope: string): string {
+  const session = sessionOfScope(scope);
+  return session === undefined ? scope : `session ${session}`;
+}
+
 export function stateInWords(state: LockState): string {
-  if (state.holders.length === 0) return `free, token ${state.token}`;
-  return state.holders
-    .map((grant) => `${grant.holder} holds, token ${grant.token}, lease of ${leaseInWords(grant.leaseId)}`)
-    .join('; ');
+  const words = state.holders.map(holdingInWords);
+  for (const { lockId } of everybody(state.queue)) words.push(`${lockId} waits`);
+  for (const { lockId } of values(state.parked)) words.push(`${lockId} is kept a place`);
+  if (state.upgrade !== null) words.push(`${state.upgrade.lockId} waits to write`);
+  return words.length === 0 ? `free, token ${state.token}` : words.join('; ');
+}
+
+function holdingInWords({ holder, lockId, mode, token, leaseId, unclaimed }: Grant): string {
+  const how = `${mode === 'read' ? ' to read' : ''}${unclaimed === null ? '' : ' (unclaimed)'}`;
+  return `${holder || lockId} holds${how}, token ${token}, lease of ${leaseInWords(leaseId)}`;
 }
 
 export function millisInWords(ms: number): string {
@@ -43,25 +57,48 @@ export function commandInWords(command: Command): string {
     case 'acquire':
       return `acquire ${command.lockId}`;
     case 'read':
-      return 'read';
+    case 'look':
+      return command.kind;
+    case 'sweep':
+      return `sweep ${command.session}`;
+    case 'convert':
+      return `convert ${command.lockId} to ${command.mode}`;
     default:
       return `${command.kind} ${command.lockId}`;
   }
 }
 
 function eventInWords(event: LockEvent): string {
-  if (event.kind === 'granted') return `granted ${event.grant.lockId}`;
-  return `${event.kind === 'ended' ? event.ending : event.kind} ${event.lockId}`;
+  switch (event.kind) {
+    case 'granted':
+      return `granted ${event.grant.lockId}`;
+    case 'queued':
+      return `queued ${event.waiter.lockId}`;
+    case 'upgrading':
+      return `upgrading ${event.upgrade?.lockId ?? 'nobody'}`;
+    case 'deserted':
+      return `deserted ${event.gateway}`;
+    case 'converted':
+      return `converted ${event.lockId} to ${event.mode}`;
+    case 'ended':
+      return `${event.ending} ${event.lockId}`;
+    default:
+      return `${event.kind} ${event.lockId}`;
+  }
 }
 
 function outcomeInWords(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'granted':
-    case 'extended': {
-      const { token, leaseMs, leaseId } = outcome.grant;
-      const again = outcome.kind === 'granted' && outcome.repeat ? ' already' : '';
-      return `${outcome.kind}${again}, token ${token}, lease ${millisInWords(leaseMs)} of ${leaseInWords(leaseId)}`;
+    case 'extended':
+    case 'converted':
+    case 'upgrading': {
+      const to = outcome.kind === 'converted' ? ` to ${outcome.grant.mode}` : '';
+      const again = 'repeat' in outcome && outcome.repeat ? ' already' : '';
+      return `${outcome.kind}${to}${again}, ${grantInWords(outcome.grant)}`;
     }
+    case 'queued':
+      return `queued at ${outcome.position}`;
     case 'released':
       return `released${outcome.repeat ? ' already' : ''}, token ${outcome.token}`;
     case 'ended':
@@ -69,6 +106,10 @@ function outcomeInWords(outcome: Outcome): string {
     default:
       return outcome.kind.replace('_', ' ');
   }
+}
+
+function grantInWords({ token, leaseMs, leaseId }: Grant): string {
+  return `token ${token}, lease ${millisInWords(leaseMs)} of ${leaseInWords(leaseId)}`;
 }
 
 function verdictInWords(verdict: Verdict): string {
@@ -79,12 +120,20 @@ function verdictInWords(verdict: Verdict): string {
 export function replyInWords(reply: ClientReply): string {
   switch (reply.kind) {
     case 'decided': {
-      const { outcome, view, votes, voters } = reply;
+      const { outcome, view, votes, voters, countFromMs } = reply;
       const holders = view.holders.map((grant) => `${grant.holder} holds token ${grant.token}`);
       const seen =
         outcome.kind === 'busy' || outcome.kind === 'state' ? ` (${holders.join() || 'free'})` : '';
-      return `${outcomeInWords(outcome)}${seen}, ${votes} of ${voters} agreed`;
+      const count =
+        countFromMs === 0 ? '' : `, counted from ${millisInWords(countFromMs)} after it was asked`;
+      return `${outcomeInWords(outcome)}${seen}, ${votes} of ${voters} agreed${count}`;
     }
+    case 'waiting':
+      return `waiting at ${reply.position}, ${reply.votes} of ${reply.voters} agreed`;
+    case 'no_session':
+      return `no session ${reply.session}`;
+    case 'overloaded':
+      return `overloaded: ${reply.limit}`;
     case 'not_holder':
       return 'not the holder';
     default: {
@@ -94,7 +143,13 @@ export function replyInWords(reply: ClientReply): string {
   }
 }
 
-export function messageInWords(message: Message): string {
+/** @param plain the scope that goes without saying; others are named. */
+export function messageInWords(message: Message, plain: string): string {
+  const about = 'scope' in message && message.scope !== plain ? `, ${scopeInWords(message.scope)}` : '';
+  return `${bareMessageInWords(message)}${about}`;
+}
+
+function bareMessageInWords(message: Message): string {
   switch (message.kind) {
     case 'prepare':
       return `prepare ${ballotInWords(message.ballot)}`;
@@ -128,6 +183,13 @@ export function messageInWords(message: Message): string {
       return `forward ${commandInWords(message.command)}`;
     case 'answer':
       return `answer ${verdictInWords(message.verdict)}`;
+    case 'notice': {
+      const { grant, votes } = message;
+      const how = grant.unclaimed === null ? `may ${grant.mode}` : 'may claim';
+      return `notice ${grant.lockId} ${how}, ${grantInWords(grant)}, ${votes} votes`;
+    }
+    case 'obituary':
+      return `obituary ${message.session}`;
   }
 }
 

@@ -2,8 +2,11 @@
  * Golden interactions: a few commands drive a mesh of real peers by hand, and all that happens is written down.
  *
  *   mesh N [fresh]                       N peers, p1 to pN; fresh: their promise horizons are not raised yet
- *   ask P acquire SCOPE by NAME [lease 30s] [for 5s] [again]
- *   ask P extend SCOPE by NAME lease 30s | ask P release SCOPE by NAME | ask P status SCOPE
+ *   ask P acquire SCOPE by NAME [lease 30s] [to read] [wait 60s] [poll 2s] [with SESSION] [for 5s] [again]
+ *   ask P extend SCOPE by NAME lease 30s | ask P convert SCOPE by NAME to read|write [wait 60s]
+ *   ask P release SCOPE by NAME | ask P status SCOPE
+ *   ask P open SESSION [ttl 6s] | ask P beat SESSION | ask P close SESSION
+ *   gone P NAME                          the client that asked there hangs up
  *   deliver [from=P] [to=P] [kind=K,K]   what is on its way, and what that causes, as far as it matches
  *   drop [from=P] [to=P] [kind=K,K]      what is on its way now is lost
  *   flush [P]                            what waits for the disk lands on it
@@ -13,7 +16,7 @@
  *   dead P at P | alive P at P           how a peer looks to another
  *   quiet COMMAND                        the same, not written down
  */
-import type { LockId } from '../../src/lock/state.ts';
+import type { LockId, Mode, SessionId } from '../../src/lock/state.ts';
 import { hashText, lineOf } from '../../src/peer/placement.ts';
 import type { ClientRequest } from '../../src/peer/request.ts';
 import type { Row } from '../../src/vote/acceptor.ts';
@@ -83,6 +86,9 @@ class Play {
       case 'boot':
         mesh.boot(mesh.machine(first));
         break;
+      case 'gone':
+        mesh.abandon(mesh.machine(first), second);
+        break;
       case 'dead':
       case 'alive':
         mesh.liveness(mesh.machine(first), mesh.machine(third), verb === 'alive');
@@ -98,19 +104,31 @@ class Play {
       more.includes(word) ? (more[more.indexOf(word) + 1] ?? '') : otherwise;
     const name = after('by', 'somebody');
     const leaseMs = millisOf(after('lease', '30s'));
-    const repeat = more.includes('again');
-    if (op === 'acquire' && !repeat) acquired.set(name, (acquired.get(name) ?? 0) + 1);
+    const repeat = more.includes('again') ? 1 : 0;
+    const mode = after('to', 'write') as Mode;
+    const waitMs = more.includes('wait') ? millisOf(after('wait', '')) : 0;
+    const pollMs = more.includes('poll') ? millisOf(after('poll', '')) : null;
+    const lives = after('with', '') as SessionId;
+    if (op === 'acquire' && repeat === 0) acquired.set(name, (acquired.get(name) ?? 0) + 1);
     const lockId = `${name}-${acquired.get(name)}` as LockId;
-    const mine = { scope, lockId, holder: name };
+    const mine = { scope, lockId, holder: name, at: 0 };
+    const wish = { made: false, named: true, mode, priority: 'normal', reason: null } as const;
+    const session = lives === '' ? null : { id: lives, ttlMs: 0, implicit: false };
+    const how = { leaseMs, session, waitMs, pollMs, repeat };
+    const own = { session: scope as SessionId, holder: scope, ttlMs: millisOf(after('ttl', '6s')), at: 0 };
     const requests = new Map<string, ClientRequest>([
-      ['acquire', { ...mine, op: 'acquire', made: false, named: true, leaseMs, repeat, at: 0 }],
-      ['extend', { ...mine, op: 'extend', leaseMs, replaces: null }],
-      ['release', { ...mine, op: 'release' }],
+      ['acquire', { ...mine, ...wish, ...how, op: 'acquire' }],
+      ['extend', { ...mine, op: 'extend', leaseMs, replaces: null, mode: null, waitMs: 0 }],
+      ['convert', { ...mine, op: 'extend', leaseMs: null, replaces: null, mode, waitMs }],
+      ['release', { ...mine, op: 'release', force: null }],
       ['status', { op: 'status', scope }],
+      ['open', { ...own, op: 'open_session' }],
+      ['beat', { ...own, op: 'beat_session' }],
+      ['close', { ...own, op: 'close_session' }],
     ]);
     const request = requests.get(op);
     if (request === undefined) throw new Error(`ask ${peer} what? ${op} ${scope}`);
-    this.introduce(scope);
+    if ('scope' in request) this.introduce(scope);
     mesh.ask(mesh.machine(peer), name, request, millisOf(after('for', '5s')));
   }
 

@@ -4,11 +4,16 @@
  * the end of the turn, one flush at a time; a crash loses what had not left and what was not flushed.
  */
 
+import { evolveAll } from '../../src/lock/event.ts';
+import { isFree } from '../../src/lock/state.ts';
 import type { Frame } from '../../src/peer/messages.ts';
 import { Peer, type PeerConfig } from '../../src/peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
 import type { Batch } from '../../src/peer/voter.ts';
-import type { StoredRegister } from '../../src/vote/acceptor.ts';
+import type { RegisterWrite, StoredRegister } from '../../src/vote/acceptor.ts';
+import { sameBallot } from '../../src/vote/ballot.ts';
+import { sameState } from './chain.ts';
+import { Violation } from './journal.ts';
 import type { Rules } from './rules.ts';
 import type { World } from './world.ts';
 
@@ -88,9 +93,10 @@ export class Machine {
       identity: disk.identity,
       boot,
       random: () => world.random.next(),
+      wall: () => Math.floor(world.time.now),
       rules,
     };
-    const held = [...disk.registers].filter(([, stored]) => stored.state.holders.length > 0);
+    const held = [...disk.registers].filter(([, stored]) => !isFree(stored.state));
     const read = (scope: string) => disk.registers.get(scope);
     this.peer = new Peer(config, votes ? { horizon: disk.horizon, read, held } : undefined, this.now());
     this.taken = [];
@@ -178,8 +184,20 @@ export class Machine {
       this.peer!.request(this.now(), id, request, timeoutMs);
     });
     return () => {
-      if (life === this.life) this.step(() => this.peer!.abandon(this.now(), id));
+      if (life !== this.life) return;
+      this.step(() => {
+        this.requests.delete(id);
+        this.peer!.abandon(this.now(), id);
+      });
     };
+  }
+
+  /** Whether a request here that its client has not given up is about this lock id. */
+  isAskedFor(lockId: string): boolean {
+    for (const { request } of this.requests.values()) {
+      if ('lockId' in request && request.lockId === lockId) return true;
+    }
+    return false;
   }
 
   liveness(voter: number, alive: boolean): void {
@@ -246,6 +264,23 @@ export class Machine {
     this.turn();
   }
 
+  /** What the disk makes of a write: the whole, or what it has and the change. */
+  private stored(scope: string, { register, events, from }: RegisterWrite): StoredRegister {
+    if (events === null) return register;
+    const before = this.disk.registers.get(scope);
+    if (before === undefined || !sameBallot(before.ballot, register.ballot) || before.version !== from) {
+      throw new Violation('delta', `${scope}: the change does not follow what is on p${this.index}'s disk`);
+    }
+    const state = evolveAll(before.state, this.world.rules.written(events));
+    if (!sameState(state, register.state)) {
+      throw new Violation(
+        'delta',
+        `${scope}: what is on p${this.index}'s disk and the change do not make the whole`,
+      );
+    }
+    return { ballot: register.ballot, version: register.version, state };
+  }
+
   private flush(batch: Batch): void {
     this.flushing = true;
     const { random, options } = this.world;
@@ -254,7 +289,7 @@ export class Machine {
     const { life } = this;
     const ms = (0.05 + random.exp(options.flushMs)) * this.slowness;
     const land = () => {
-      for (const [scope, stored] of batch.registers) this.disk.registers.set(scope, stored);
+      for (const [scope, write] of batch.registers) this.disk.registers.set(scope, this.stored(scope, write));
       if (batch.horizon > 0) this.disk.horizon = Math.max(this.disk.horizon, batch.horizon);
       for (const { scope, ballot, version } of taken)
         this.world.chains.flushed(scope, this.index, ballot, version);

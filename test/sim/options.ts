@@ -30,6 +30,18 @@ export interface Options {
   readonly wildClock: number;
   readonly minLeaseMs: number;
   readonly maxLeaseMs: number;
+  readonly maxTtlMs: number;
+  /** Shares of acquires that wait, that read, that live with a session; of holds that convert. */
+  readonly waits: number;
+  readonly maxWaitMs: number;
+  readonly reads: number;
+  readonly sessions: number;
+  /** Share of acquires that are urgent. */
+  readonly urgent: number;
+  readonly converts: number;
+  /** Chance that a client hangs up while it waits; that it takes a lock by force. */
+  readonly hangUp: number;
+  readonly force: number;
   readonly clientCrash: number;
   readonly clientPause: number;
   /** Chance that an answer to a client is lost. */
@@ -51,9 +63,9 @@ export function draw(seed: number): Options {
     seed,
     voters,
     scopes: random.pick([1, 1, 2, 3]),
-    clients: 2 + random.below(5),
+    clients: random.pick([2, 3, 4, 5, 6, 6, 10, 24]),
     stormMs: random.between(4_000, 10_000),
-    calmMs: 25_000,
+    calmMs: 40_000,
     delayMs: random.pick([0.2, 1, 1, 5, 12]),
     drop: some(0.6, 0, 0.12),
     double: some(0.5, 0, 0.1),
@@ -69,14 +81,74 @@ export function draw(seed: number): Options {
     wildClock: random.chance(0.12) ? random.pick([5, 2, 0.2]) : 0,
     minLeaseMs,
     maxLeaseMs: minLeaseMs * random.pick([1, 2, 5]),
+    maxTtlMs: random.pick([600, 1_200, 3_000]),
+    waits: random.pick([0, 0.5, 0.8, 1]),
+    maxWaitMs: random.pick([1_000, 4_000, 12_000]),
+    reads: random.pick([0, 0.3, 0.6]),
+    sessions: random.pick([0, 0, 0.3, 0.7]),
+    urgent: random.pick([0, 0.1, 0.3]),
+    converts: some(0.5, 0, 0.5),
+    hangUp: some(0.5, 0, 0.3),
+    force: some(0.2, 0, 0.03),
     clientCrash: some(0.6, 0, 0.25),
     clientPause: some(0.6, 0, 0.25),
     lostReply: some(0.7, 0, 0.2),
     hasty,
     wire: random.chance(0.2),
   };
-  return hasty ? { ...options, ...HASTY } : options;
+  if (hasty) return { ...options, ...HASTY };
+  const flavour = random.next();
+  if (flavour < 0.05) return { ...options, ...CROWDED };
+  if (flavour < 0.12) return { ...options, ...CONVERTING };
+  return flavour < 0.2 ? { ...options, ...SESSIONS } : options;
 }
+
+/** Many fight for one scope for moments each, most of them in a hurry. */
+const CROWDED: Partial<Options> = {
+  voters: 3,
+  scopes: 1,
+  clients: 24,
+  stormMs: 5_000,
+  delayMs: 0.5,
+  flushMs: 0.5,
+  hasty: true,
+  waits: 1,
+  maxWaitMs: 12_000,
+  urgent: 0.6,
+  reads: 0,
+  clientPause: 0,
+  clientCrash: 0,
+};
+
+/** Readers and writers that turn into each other, while copies of their commands are late. */
+const CONVERTING: Partial<Options> = {
+  scopes: 1,
+  clients: 3,
+  stormMs: 10_000,
+  straggle: 0.15,
+  drop: 0.05,
+  lostReply: 0.05,
+  minLeaseMs: 2_000,
+  maxLeaseMs: 6_000,
+  waits: 0.7,
+  reads: 0.5,
+  sessions: 0,
+  converts: 0.8,
+  clientPause: 0,
+};
+
+/** Everything lives with sessions, and little else ends it. */
+const SESSIONS: Partial<Options> = {
+  sessions: 0.9,
+  waits: 1,
+  clients: 6,
+  scopes: 2,
+  drop: 0.1,
+  lostReply: 0.1,
+  hangUp: 0,
+  clientPause: 0.2,
+  clientCrash: 0.2,
+};
 
 /** Little goes wrong but stragglers, so that hundreds of lock ids end while one is on its way. */
 const HASTY: Partial<Options> = {
@@ -95,6 +167,11 @@ const HASTY: Partial<Options> = {
   wipeEveryMs: 0,
   minLeaseMs: 150,
   maxLeaseMs: 150,
+  waits: 0,
+  reads: 0,
+  sessions: 0,
+  converts: 0,
+  force: 0,
   clientCrash: 0,
   clientPause: 0,
   lostReply: 0.001,

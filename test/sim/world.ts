@@ -3,6 +3,8 @@
  * from one generator; nothing here reads a real clock.
  */
 import { Packr } from 'msgpackr';
+import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
+import { everybody } from '../../src/lock/queue.ts';
 import type { LockId } from '../../src/lock/state.ts';
 import type { Frame } from '../../src/peer/messages.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
@@ -48,8 +50,9 @@ export class World {
     this.random = new Random(options.seed);
     this.journal = new Journal(() => this.time.now, print);
     this.chains = new Chains(options.voters, this.journal, () => this.time.now, {
-      wanted: (lockId) => this.wanted.has(lockId),
-      mayRelease: (lockId) => this.released.has(lockId),
+      wanted: (lockId) =>
+        this.wanted.has(lockId) || this.machines.some((machine) => machine.isAskedFor(lockId)),
+      mayRelease: (scope, lockId) => scope.startsWith(SESSION_SCOPE_PREFIX) || this.released.has(lockId),
       ended: (scope, lockId, ending) => this.beliefs.ended(scope, lockId, ending),
     });
     this.beliefs = new Beliefs(this.chains, this.journal, () => this.time.now);
@@ -72,14 +75,32 @@ export class World {
     for (const client of clients) client.stop();
     for (const scope of this.scopes) this.probe(scope, 0);
     const end = options.stormMs + options.calmMs;
-    while (time.now < end && this.served < this.scopes.length) time.runUntil(Math.min(end, time.now + 250));
-    if (this.served < this.scopes.length) {
+    const waiting = () => clients.map((client) => client.waitsFor).filter((what) => what !== undefined);
+    const busy = () => this.served < this.scopes.length || waiting().length > 0;
+    while (time.now < end && busy()) time.runUntil(Math.min(end, time.now + 250));
+    if (busy()) {
       throw new Violation(
         'no-progress',
-        `only ${this.served} of ${this.scopes.length} scopes served ${options.calmMs} ms after the faults ended`,
+        `only ${this.served} of ${this.scopes.length} scopes served and ${waiting().join()} waiting ${options.calmMs} ms after the faults ended`,
       );
     }
+    this.checkLeftovers();
     this.beliefs.finish(this.scopes);
+  }
+
+  /** Nobody is left who holds or waits once all leases and sessions are over: the dead are not shown for long. */
+  private checkLeftovers(): void {
+    const { options, time } = this;
+    const longest = Math.max(options.maxLeaseMs, options.maxTtlMs, 2_000) * 1.02;
+    time.runUntil(time.now + 3 * longest + 8_000);
+    for (const scope of this.scopes) {
+      const state = this.chains.chain(scope).at(-1)?.state;
+      if (state === undefined) continue;
+      const [waiter] = everybody(state.queue);
+      const left = state.holders[0] ?? waiter;
+      if (left !== undefined)
+        throw new Violation('left-over', `${scope}: ${left.lockId} of ${left.holder} is still there`);
+    }
   }
 
   /** After the faults: every scope is granted and released once more. */
@@ -87,9 +108,27 @@ export class World {
     const lockId = `probe-${scope}-${attempt}` as LockId;
     const again = () => this.time.after(100, () => this.probe(scope, attempt + 1));
     const holder = `probe-${attempt}`;
+    this.wanted.add(lockId);
+    this.released.add(lockId);
     this.ask(
       -1,
-      { op: 'acquire', scope, lockId, made: true, holder, named: true, leaseMs: 500, repeat: false, at: 0 },
+      {
+        op: 'acquire',
+        scope,
+        lockId,
+        made: true,
+        holder,
+        named: true,
+        mode: 'write',
+        priority: 'normal',
+        reason: null,
+        session: null,
+        leaseMs: 500,
+        waitMs: attempt % 2 === 0 ? 0 : 15_000,
+        pollMs: null,
+        repeat: 0,
+        at: 0,
+      },
       1_000,
       (reply) => {
         if (reply.kind === 'decided' && reply.outcome.kind === 'granted') {
@@ -114,7 +153,11 @@ export class World {
   ): () => void {
     const { random, time, options } = this;
     let hangUp = () => {};
-    const machine = random.pick(this.machines);
+    // T4 counts on the clock of the gateway where a client waits: a clock out of all bounds may vote, not count.
+    const counts = 'waitMs' in request && request.waitMs > 0 && options.wildClock !== 0;
+    const machine = counts
+      ? this.machines[1 + random.below(options.voters - 1)]!
+      : random.pick(this.machines);
     const lose = !this.calm && random.chance(options.lostReply);
     const loseRequest = lose && random.chance(0.3);
     this.journal.note(
@@ -122,12 +165,12 @@ export class World {
       client,
       machine.index,
       () =>
-        `c${client} -> p${machine.index} ${request.scope} ${'lockId' in request ? (request.lockId ?? '') : ''}`,
+        `c${client} -> p${machine.index} ${'scope' in request ? request.scope : request.session} ${'lockId' in request ? (request.lockId ?? '') : ''}`,
     );
     let probing = client < 0;
     if (probing) {
       // A probe must hear something, or it would wait for a gateway that died.
-      time.after(timeoutMs + 500, () => {
+      time.after(timeoutMs + 500 + ('waitMs' in request ? request.waitMs : 0), () => {
         if (probing) tell({ kind: 'no_quorum', missing: [] });
         probing = false;
       });
