@@ -3,8 +3,8 @@
  * kept-alive connection, one request at a time.
  * Started with: --ports 1,2,3 --clients N --ms N --names own|fresh; prints one line of JSON.
  */
-import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
+import { Connection } from './connection.ts';
 
 const { values } = parseArgs({
   options: {
@@ -17,51 +17,6 @@ const { values } = parseArgs({
 const ports = values.ports.split(',').map(Number);
 const clients = Number(values.clients);
 const runMs = Number(values.ms);
-
-/** One request at a time on one connection; the answer's body is all that matters. */
-class Connection {
-  private readonly socket: Socket;
-  private buffered = '';
-  private answered: ((body: string) => void) | undefined;
-
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1');
-    this.socket.setNoDelay(true);
-    this.socket.setEncoding('latin1');
-    this.socket.on('data', (chunk: string) => {
-      this.buffered += chunk;
-      this.parse();
-    });
-    this.socket.on('error', (error) => {
-      throw error;
-    });
-  }
-
-  private parse(): void {
-    const end = this.buffered.indexOf('\r\n\r\n');
-    if (end < 0) return;
-    const head = this.buffered.slice(0, end);
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    if (this.buffered.length < end + 4 + length) return;
-    const body = this.buffered.slice(end + 4, end + 4 + length);
-    this.buffered = this.buffered.slice(end + 4 + length);
-    if (!head.startsWith('HTTP/1.1 200')) throw new Error(`${head.split('\r\n')[0]} ${body}`);
-    this.answered?.(body);
-  }
-
-  ask(body: string): Promise<string> {
-    return new Promise((resolve) => {
-      this.answered = resolve;
-      this.socket.write(
-        `POST /api/v1.0/lock HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-      );
-    });
-  }
-
-  close(): void {
-    this.socket.destroy();
-  }
-}
 
 const latencies: number[] = [];
 let pairs = 0;

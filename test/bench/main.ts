@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Cluster } from '../process/cluster.ts';
+import { type Totals, totals } from './totals.ts';
 import { flushMs, roundTripMs } from './yardsticks.ts';
 
 const { values } = parseArgs({
@@ -18,28 +19,6 @@ const { values } = parseArgs({
     peers: { type: 'string', default: '3' },
   },
 });
-
-/** What is added up over all peers, and how its line in /metrics starts. */
-const COUNTERS = {
-  cpuSeconds: 'quorate_process_cpu_seconds_total',
-  flushes: 'quorate_flushes_total',
-  frames: 'quorate_link_frames_total{direction="out"}',
-  messages: 'quorate_link_messages_total{direction="out"}',
-} as const;
-type Totals = Record<keyof typeof COUNTERS, number>;
-
-async function totals(cluster: Cluster): Promise<Totals> {
-  const sums: Totals = { cpuSeconds: 0, flushes: 0, frames: 0, messages: 0 };
-  for (const node of cluster.nodes) {
-    const lines = String((await cluster.get(node, '/metrics')).body).split('\n');
-    for (const [name, start] of Object.entries(COUNTERS)) {
-      const line = lines.find((candidate) => candidate.startsWith(`${start} `));
-      if (line === undefined) throw new Error(`/metrics of ${node.name} has no ${start}`);
-      sums[name as keyof Totals] += Number(line.slice(start.length));
-    }
-  }
-  return sums;
-}
 
 interface Load {
   readonly pairs: number;

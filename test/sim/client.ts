@@ -321,7 +321,8 @@ export class Client {
     this.world.released.add(lockId);
     if (session?.implicit === true) session.beating = false;
     this.generation++; // the lock may be held under the old name for a while
-    if (leaseMs === 0) this.releaseForSure(scope, lockId);
+    if (leaseMs === 0)
+      this.cancelForSure(scope, lockId); // a release might come before what it should end
     else this.rest();
   }
 
@@ -451,7 +452,7 @@ export class Client {
     const { random, options, journal } = this.world;
     const lasting = held.leaseMs === 0 ? 1_000 : held.leaseMs;
     const pause = held.leaseMs !== 0 && random.chance(options.clientPause) ? random.between(0.5, 3) : 0;
-    const long = random.chance(0.15) ? 0.95 : random.between(0, 0.6);
+    const long = random.chance(0.15) && options.holdShare > 0.5 ? 0.95 : random.between(0, options.holdShare);
     const share = options.hasty && pause === 0 ? random.between(0, 0.02) : long + pause;
     if (pause > 0) {
       journal.note('hold pause', this.index, 0, () => this.name);

@@ -46,6 +46,8 @@ export interface Options {
   readonly clientPause: number;
   /** Chance that an answer to a client is lost. */
   readonly lostReply: number;
+  /** Clients act on what they hold after up to this share of its lease. */
+  readonly holdShare: number;
   /** Whether clients hold for moments only, so that lock ids retire by the hundred. */
   readonly hasty: boolean;
   /** Whether frames go through the codecs of the wire. */
@@ -93,6 +95,7 @@ export function draw(seed: number): Options {
     clientCrash: some(0.6, 0, 0.25),
     clientPause: some(0.6, 0, 0.25),
     lostReply: some(0.7, 0, 0.2),
+    holdShare: 0.6,
     hasty,
     wire: random.chance(0.2),
   };
@@ -100,6 +103,7 @@ export function draw(seed: number): Options {
   const flavour = random.next();
   if (flavour < 0.05) return { ...options, ...CROWDED };
   if (flavour < 0.12) return { ...options, ...CONVERTING };
+  if (flavour < 0.16) return { ...options, ...SESSIONS, maxTtlMs: 8_000 };
   return flavour < 0.2 ? { ...options, ...SESSIONS } : options;
 }
 
@@ -133,8 +137,10 @@ const CONVERTING: Partial<Options> = {
   waits: 0.7,
   reads: 0.5,
   sessions: 0,
-  converts: 0.8,
+  converts: 0.9,
   clientPause: 0,
+  clientCrash: 0,
+  holdShare: 0.1,
 };
 
 /** Everything lives with sessions, and little else ends it. */
@@ -143,10 +149,12 @@ const SESSIONS: Partial<Options> = {
   waits: 1,
   clients: 6,
   scopes: 2,
-  drop: 0.1,
-  lostReply: 0.1,
+  drop: 0.15,
+  lostReply: 0.15,
+  minLeaseMs: 1_500,
+  maxLeaseMs: 3_000,
   hangUp: 0,
-  clientPause: 0.2,
+  clientPause: 0.4,
   clientCrash: 0.2,
 };
 

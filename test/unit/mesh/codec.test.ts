@@ -39,10 +39,11 @@ test('a single message is not split: it is within the payload or the link refuse
     ballot: { round: 1, peer: 'p', boot: 1 },
     version: 1,
     seq: 1,
-    events: Array.from({ length: 20_000 }, () => ({
+    events: Array.from({ length: 600 }, () => ({
       kind: 'ended' as const,
-      lockId: 'x'.repeat(60) as never,
+      lockId: 'x'.repeat(60_000) as never,
       ending: 'released' as const,
+      note: null,
     })),
     state: null,
   };

@@ -106,7 +106,7 @@ test('an age check ends with its ballot: the rival may have extended', () => {
 test('a made-up lock id whose client is gone is cancelled when its outcome is unknown', () => {
   const gate = new Gate();
   const id = gate.ask(acquire('a', { made: true, leaseMs: 0 }), 1_000);
-  gate.gateway.abandon(id);
+  gate.gateway.abandon(gate.now, id);
   gate.wait(1_000); // unknown: a copy may have been granted, for ever (lease none)
   expect(gate.asked().filter((line) => !line.startsWith('acquire'))).not.toEqual([]);
 });

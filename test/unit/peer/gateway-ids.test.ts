@@ -5,7 +5,19 @@
 import { describe, expect, test } from 'vitest';
 import { SEEN_SCOPES_MAX } from '../../../src/peer/limits.ts';
 import type { ClientRequest } from '../../../src/peer/request.ts';
-import { acquire, BUSY, extend, Gate, grant, granted, RELEASED, release, STATE, STATUS } from './gate.ts';
+import {
+  acquire,
+  BUSY,
+  CANCELLED,
+  extend,
+  Gate,
+  grant,
+  granted,
+  RELEASED,
+  release,
+  STATE,
+  STATUS,
+} from './gate.ts';
 
 describe('resolve (L6): between peers every command names a lock id', () => {
   const bobs = { holders: [grant('b', 'bob')] };
@@ -51,37 +63,42 @@ describe('lock ids that the gateway made', () => {
   test.each([
     ['granted, made', { made: true }, granted('a'), ['cancel a -> 0']],
     ['granted, not made: the client may repeat', { made: false }, granted('a'), []],
-    ['refused', { made: true }, BUSY, []],
+    ['refused, made: nothing of it must stay', { made: true }, BUSY, ['cancel a -> 0']],
   ])('the client is gone: %s', (_, more, outcome, undone) => {
     const gate = new Gate();
     const id = gate.ask(acquire('a', more));
     gate.asked();
-    gate.gateway.abandon(id);
+    gate.gateway.abandon(gate.now, id);
     gate.decide(0, outcome);
-    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([undone, undefined, undone.length]);
+    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([undone, undefined, 0]);
+    if (undone.length > 0) gate.decide(1, CANCELLED);
+    gate.wait(60_000);
+    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([[], undefined, 0]);
   });
 
   test('the client is gone: its grant goes back through a peer that lives; unknown numbers are no matter', () => {
     const gate = new Gate();
     const id = gate.ask(acquire('a', { made: true }));
-    gate.gateway.abandon(id);
-    gate.gateway.abandon(99);
+    gate.gateway.abandon(gate.now, id);
+    gate.gateway.abandon(gate.now, 99);
     gate.dead.add(0);
     gate.asked();
     gate.decide(0, granted('a'));
     expect(gate.asked()).toEqual(['cancel a -> 1']);
     gate.decide(1, granted('a'));
     expect(gate.asked()).toEqual(['release a -> 1']);
-    expect(gate.gateway.size).toBe(1);
-    gate.decide(2, { kind: 'released', token: 1 as never, repeat: false });
-    expect(gate.gateway.size).toBe(0);
+    gate.wait(400);
+    expect(gate.asked()).toEqual(['release a -> 2']);
+    gate.decide(2, RELEASED);
+    gate.wait(60_000);
+    expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([[], undefined, 0]);
   });
 
   test('the client is gone and may ask elsewhere: no further copy leaves', () => {
     const gate = new Gate();
     const id = gate.ask(acquire('a'));
     gate.asked();
-    gate.gateway.abandon(id);
+    gate.gateway.abandon(gate.now, id);
     gate.wait(10_000);
     expect([gate.asked(), gate.told(id), gate.gateway.size]).toEqual([[], undefined, 0]);
   });

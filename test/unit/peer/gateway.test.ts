@@ -173,7 +173,7 @@ describe('cancel (L4)', () => {
 
   test('one copy of what the client marks as a repeat: likewise', () => {
     const gate = new Gate();
-    const id = gate.ask(acquire('a', { repeat: true }));
+    const id = gate.ask(acquire('a', { repeat: 1 }));
     gate.decide(0, BUSY);
     expect(gate.asked()).toEqual(['acquire a -> 0', 'cancel a -> 0']);
     gate.decide(1, CANCELLED);
@@ -190,7 +190,7 @@ describe('cancel (L4)', () => {
   test('granted and ended meanwhile: that is told', () => {
     const { gate, id } = two();
     gate.decide(1, BUSY);
-    gate.decide(2, { kind: 'ended', ending: 'expired', token: 7 as never });
+    gate.decide(2, { kind: 'ended', ending: 'expired', token: 7 as never, note: null });
     expect(gate.told(id)).toBe('ended a 2/3');
   });
 
@@ -198,7 +198,7 @@ describe('cancel (L4)', () => {
     for (const outcome of [
       granted('a'),
       { kind: 'mismatch' },
-      { kind: 'ended', ending: 'released', token: 7 },
+      { kind: 'ended', ending: 'released', token: 7, note: null },
     ]) {
       const { gate, id } = two();
       gate.decide(1, outcome as never);

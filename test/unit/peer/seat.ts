@@ -2,13 +2,17 @@
  * One voter on its machine: a clock, a disk that is flushed by hand, and what the voter says, in words.
  * It stands for the port and the disk only: what proposers and other voters say is written out in each test.
  */
+import type { LockEvent } from '../../../src/lock/event.ts';
 import {
   EMPTY,
   type FencingToken,
+  isFree,
   type LeaseId,
   type LockId,
   type LockState,
+  type SessionId,
 } from '../../../src/lock/state.ts';
+import type { Notice } from '../../../src/peer/messages.ts';
 import { type Batch, Voter } from '../../../src/peer/voter.ts';
 import type { StoredRegister } from '../../../src/vote/acceptor.ts';
 import { type Ballot, isEndOfRound } from '../../../src/vote/ballot.ts';
@@ -27,11 +31,17 @@ export const held = (leaseId = 'lease', leaseMs = 1_000): LockState => ({
       lockId: 'a' as LockId,
       holder: 'alice',
       named: true,
+      priority: 'normal',
+      reason: null,
+      session: null,
+      ttlMs: 0,
       mode: 'write',
       token: 1 as FencingToken,
+      former: 0 as FencingToken,
       leaseMs,
       leaseId: leaseId as LeaseId,
       at: 0,
+      unclaimed: null,
     },
   ],
 });
@@ -62,6 +72,7 @@ export class Seat {
   private boot = 0;
   private sent: { to: number; message: VoteMessage }[] = [];
   private settled: { task: Task; settlement: Settlement }[] = [];
+  private news: string[] = [];
   private taken: Batch | undefined;
 
   constructor() {
@@ -73,15 +84,26 @@ export class Seat {
     const port = {
       send: (to: number, message: VoteMessage) => this.sent.push({ to, message }),
       settle: (task: Task, _scope: string, settlement: Settlement) => this.settled.push({ task, settlement }),
+      notice: (gateway: SessionId, { scope, grant }: Notice) =>
+        this.news.push(`notice ${scope} ${grant.lockId} -> ${gateway}`),
+      obituary: (session: SessionId) => this.news.push(`obituary ${session}`),
       rank: () => this.rank,
     };
     const read = (scope: string) => {
       this.reads++;
       return registers.get(scope);
     };
-    const start = { horizon, read, held: [...registers].filter(([, { state }]) => state.holders.length > 0) };
+    const start = { horizon, read, held: [...registers].filter(([, { state }]) => !isFree(state)) };
     const id = { me: 0, voters: 3, identity: 'p1', boot: ++this.boot };
-    return new Voter(id, start, VOTE_RULES, () => 0.5, port, this.now);
+    return new Voter(
+      id,
+      start,
+      VOTE_RULES,
+      () => 0.5,
+      () => 9,
+      port,
+      this.now,
+    );
   }
 
   // --- what happens to it ---
@@ -100,6 +122,11 @@ export class Seat {
     this.hear(1, message);
   }
 
+  /** The same by events. */
+  change(scope: string, b: Ballot, version: number, events: readonly LockEvent[], seq = version): void {
+    this.hear(1, { kind: 'accept', scope, ballot: b, version, seq, events, state: null });
+  }
+
   /** Gives all writes so far to the disk; they land with `land`, or are lost in a crash. */
   take(): Batch {
     this.taken = this.voter.takeWrites();
@@ -109,7 +136,7 @@ export class Seat {
   land(): void {
     const batch = this.taken!;
     this.taken = undefined;
-    for (const [scope, stored] of batch.registers) this.disk.registers.set(scope, stored);
+    for (const [scope, { register }] of batch.registers) this.disk.registers.set(scope, register);
     this.disk.horizon = Math.max(this.disk.horizon, batch.horizon);
     this.voter.now = this.now;
     this.voter.onFlushed(batch.number);
@@ -146,6 +173,13 @@ export class Seat {
     const { sent } = this;
     this.sent = [];
     return sent.map(({ to, message }) => `${inWords(message)} -> ${to}`);
+  }
+
+  /** What it told gateways and the other peers since the last call. */
+  told(): string[] {
+    const { news } = this;
+    this.news = [];
+    return news;
   }
 
   settlements(): string[] {

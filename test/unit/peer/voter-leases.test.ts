@@ -1,7 +1,7 @@
 /** Which leases a voter watches, when it acts on them, what it tells of them; and that its own vote is no exception. */
 import { describe, expect, test } from 'vitest';
-import type { LockId } from '../../../src/lock/state.ts';
 import { HORIZON_STRIDE_ROUNDS } from '../../../src/vote/limits.ts';
+import { acquire } from '../vote/host.ts';
 import { ballot, free, held, seated, task } from './seat.ts';
 
 const B1 = ballot(1);
@@ -38,21 +38,23 @@ describe('leases', () => {
     seat.accept('s', B1, 1, held());
     seat.wait(250.7);
     const view = (state = held()) =>
-      seat.voter.view('s', { kind: 'decided', outcome: { kind: 'state' }, state, votes: 2 });
+      seat.voter.view(
+        's',
+        { kind: 'read' },
+        { kind: 'decided', outcome: { kind: 'state' }, state, events: [], votes: 2 },
+      );
     expect(view()).toMatchObject({ token: 1, retirements: 0, leftMs: [749], holders: [{ holder: 'alice' }] });
     expect(view(held('unknown here')).leftMs).toEqual([1_000]);
     expect(view(held('lease', 0)).leftMs).toEqual([-1]);
     expect(view(free(4))).toMatchObject({ token: 4, leftMs: [], holders: [] });
     seat.accept('s', B1, 2, free(1));
-    expect(view().contention).toEqual({ acquires: 0, conflicts: 0, holds: 1, heldMs: 250.7 });
+    expect(view().contention).toEqual({ acquires: 0, conflicts: 0, holds: 1, heldMs: 250.7, waiters: 0 });
   });
 });
 
 test('its own vote counts like any other: once it is flushed', () => {
   const seat = seated();
-  const lockId = 'a' as LockId;
-  const more = { holder: 'alice', named: true, mode: 'write', leaseMs: 9, seen: 0, at: 0 } as const;
-  seat.voter.submit('s', task({ kind: 'acquire', lockId, ...more }));
+  seat.voter.submit('s', task(acquire('a', 'alice')));
   expect(seat.said()).toEqual([0, 1, 2].map((to) => `prepare 1.p1 -> ${to}`));
   const mine = ballot(1, 'p1');
   for (const from of [0, 1]) {

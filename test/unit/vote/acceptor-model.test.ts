@@ -9,6 +9,7 @@ import { evolveAll, type LockEvent } from '../../../src/lock/event.ts';
 import {
   EMPTY,
   type FencingToken,
+  type Grant,
   type LeaseId,
   type LockId,
   type LockState,
@@ -41,12 +42,23 @@ function eventsOf(ballot: number, version: number): readonly LockEvent[] {
   const leaseId = `${ballot}.${version}` as LeaseId;
   const token = (ballot * VERSIONS + version) as FencingToken;
   const lease = { lockId, leaseMs: 10, leaseId };
-  const former: LockEvent = { kind: 'ended', lockId, ending: 'released' };
+  const former: LockEvent = { kind: 'ended', lockId, ending: 'released', note: null };
   if (version % 3 === 2) return [{ kind: 'extended', ...lease }];
-  return [
-    former,
-    { kind: 'granted', grant: { ...lease, holder: 'a', named: true, mode: 'write', token, at: 0 } },
-  ];
+  const grant: Grant = {
+    ...lease,
+    holder: 'a',
+    named: true,
+    priority: 'normal',
+    reason: null,
+    session: null,
+    ttlMs: 0,
+    mode: 'write',
+    token,
+    former: 0 as FencingToken,
+    at: 0,
+    unclaimed: null,
+  };
+  return [former, { kind: 'granted', grant }];
 }
 
 interface Move {

@@ -35,21 +35,29 @@ const grant = (lockId: string, leaseId: string, token = 1, leaseMs = 1_000): Gra
   lockId: lockId as LockId,
   holder: 'alice',
   named: true,
+  priority: 'normal',
+  reason: null,
+  session: null,
+  ttlMs: 0,
   mode: 'write',
   token: token as FencingToken,
+  former: 0 as FencingToken,
   leaseMs,
   leaseId: leaseId as LeaseId,
   at: 0,
+  unclaimed: null,
 });
 const held = (...holders: Grant[]): LockState => ({ ...EMPTY, token: 9 as FencingToken, holders });
 
 const BEFORE = held(grant('x', 'lease-1'));
 const WHOLE = held(grant('x', 'lease-2'));
-const EVENTS: readonly LockEvent[] = [{ kind: 'ended', lockId: 'x' as LockId, ending: 'released' }];
+const EVENTS: readonly LockEvent[] = [
+  { kind: 'ended', lockId: 'x' as LockId, ending: 'released', note: null },
+];
 const AFTER_EVENTS: LockState = {
+  ...EMPTY,
   token: 9 as FencingToken,
-  holders: [],
-  retired: [{ lockId: 'x' as LockId, ending: 'released', token: 1 as FencingToken }],
+  retired: [{ lockId: 'x' as LockId, ending: 'released', token: 1 as FencingToken, note: null }],
   retirements: 1,
 };
 const NOTED = 100;

@@ -9,6 +9,7 @@ import {
   type LeaseId,
   type LockId,
   type LockState,
+  type SessionId,
 } from '../../../src/lock/state.ts';
 import { loadRegister, type Register } from '../../../src/vote/acceptor.ts';
 import { type Ballot, NO_BALLOT } from '../../../src/vote/ballot.ts';
@@ -24,12 +25,22 @@ export const acquire = (lockId: string, holder = lockId): Acquire => ({
   lockId: lockId as LockId,
   holder,
   named: true,
+  priority: 'normal',
+  reason: null,
+  session: null,
+  ttlMs: 0,
   mode: 'write',
   leaseMs: 1_000,
+  wait: false,
+  claimMs: 2_000,
+  gateway: 'g' as SessionId,
+  repeat: 0,
   seen: 0,
   at: 0,
 });
-export const release = (lockId: string): Command => ({ kind: 'release', lockId: lockId as LockId });
+export const release = (lockId: string): Command => {
+  return { kind: 'release', lockId: lockId as LockId, gateway: null, force: null, at: 0 };
+};
 export const READ: Command = { kind: 'read' };
 
 export const ballot = (round: number, peer = 'p1', boot = 1): Ballot => ({ round, peer, boot });
@@ -43,11 +54,17 @@ export const heldByAlice = (leaseId = 'old', token = 5): LockState => ({
       lockId: 'a' as LockId,
       holder: 'a',
       named: true,
+      priority: 'normal',
+      reason: null,
+      session: null,
+      ttlMs: 0,
       mode: 'write',
       token: token as FencingToken,
+      former: 0 as FencingToken,
       leaseMs: 1_000,
       leaseId: leaseId as LeaseId,
       at: 0,
+      unclaimed: null,
     },
   ],
 });
@@ -71,6 +88,10 @@ export class Host implements ProposerHost {
 
   constructor(voters = 3) {
     this.voters = voters;
+  }
+
+  wall(): number {
+    return 0;
   }
 
   random(): number {

@@ -112,7 +112,7 @@ describe('nacks of a minority (V5)', () => {
     host.nacked([2], B1, ABOVE);
     host.wait(999);
     expect(host.proposer.phase).toBe('leading');
-    expect(host.said()).toEqual(['accept 1 v1 #2 state -> 01', 'accept 1 v1 #3 state -> 01']);
+    expect(host.said()).toEqual(['accept 1 v1 #2 probe -> 01', 'accept 1 v1 #3 probe -> 01']);
     host.wait(1);
     expect(host.proposer.phase).toBe('idle');
     host.wait(10);

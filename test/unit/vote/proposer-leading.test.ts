@@ -39,7 +39,7 @@ describe('leading', () => {
     expect(second).toBe(third);
     expect(first).toMatchObject({ token: 1, holders: [{ lockId: 'a', leaseId: '1.p1.1.1', token: 1 }] });
     host.ask('a', release('a'));
-    expect(host.contents()[0]).toEqual([{ kind: 'ended', lockId: 'a', ending: 'released' }]);
+    expect(host.contents()[0]).toEqual([{ kind: 'ended', lockId: 'a', ending: 'released', note: null }]);
   });
 
   test('no more than so many sends are under way; what waits shares the next', () => {
@@ -103,17 +103,19 @@ describe('leading', () => {
     expect(host.told()).toEqual(['a granted, 2 votes', 'a released, 2 votes']);
   });
 
-  test('no majority answers: the state again, whole, to the silent, ever more rarely', () => {
+  test('no majority answers: the stamp again, by name, to the silent, ever more rarely', () => {
     const host = new Host();
     host.lead();
     host.accepted([0], B1, 1);
     host.said();
     host.wait(250);
-    expect(host.said()).toEqual(['accept 1 v1 #2 state -> 12']);
+    expect(host.said()).toEqual(['accept 1 v1 #2 probe -> 12']);
     host.wait(499);
     expect(host.said()).toEqual([]);
     host.wait(1);
-    expect(host.said()).toEqual(['accept 1 v1 #3 state -> 012']);
+    expect(host.said()).toEqual(['accept 1 v1 #3 probe -> 012']);
+    host.gap(1, B1, 3); // the accept itself was lost
+    expect(host.said()).toEqual(['accept 1 v1 #3 state -> 1']);
     host.accepted([2], B1, 2);
     expect(host.told()).toEqual(['a granted, 2 votes']);
     host.wait(60_000);
