@@ -156,6 +156,7 @@ export class Acquiring {
     this.steps.step(now, pending, scope, command, (at, found) => {
       const { outcome } = found;
       if (outcome.kind === 'cancelled') {
+        pending.barred = true;
         this.steps.decided(pending, { ...found, outcome: refusal.outcome, view: viewFor(refusal, found) });
       } else if (outcome.kind === 'granted') {
         this.promotion.isGranted(at, pending, found, outcome.grant, true);

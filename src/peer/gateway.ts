@@ -206,7 +206,10 @@ export class Gateway implements Steps {
     const { lockId } = pending;
     const { countFromMs = 0, beat = false } = more;
     const { voters } = this.port;
-    if (pending.opened && outcome.kind !== 'granted') this.places.closeSession(this.now, pending);
+    // A repeat elsewhere may live with that session, unless nothing can be granted under this lock id any more.
+    if (pending.opened && pending.barred && outcome.kind !== 'granted') {
+      this.places.closeSession(this.now, pending);
+    }
     this.reply(pending, { kind: 'decided', outcome, lockId, votes, voters, view, countFromMs, beat });
   }
 

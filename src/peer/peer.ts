@@ -149,11 +149,12 @@ export class Peer {
     }
     this.forwards.add(request);
     if (this.forwards.size > FORWARDS_REMEMBERED) this.forwards.delete(this.forwards.values().next().value!);
-    this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
+    const limit = this.voter.limitOf(scope, command);
+    if (limit !== undefined) this.answer(from, request, { kind: 'overloaded', limit });
+    else this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
   }
 
   private heardOf(gateway: SessionId, from: number): void {
-    if (this.gateways.get(gateway) === from) return;
     this.gateways.delete(gateway);
     this.gateways.set(gateway, from);
     if (this.gateways.size > GATEWAYS_REMEMBERED) this.gateways.delete(this.gateways.keys().next().value!);
@@ -169,9 +170,12 @@ export class Peer {
             view: this.voter!.view(scope, task.command, settlement),
           }
         : settlement;
-    if (task.from === this.config.me) {
-      this.gateway.onVerdict(this.now, task.request, verdict);
-    } else this.post(task.from, { kind: 'answer', request: task.request, verdict });
+    this.answer(task.from, task.request, verdict);
+  }
+
+  private answer(to: number, request: number, verdict: Verdict): void {
+    if (to === this.config.me) this.gateway.onVerdict(this.now, request, verdict);
+    else this.post(to, { kind: 'answer', request, verdict });
   }
 
   // --- inputs ---

@@ -32,6 +32,8 @@ export interface Pending extends Timed {
   beatenAt: number;
   /** Whether this request opened its implicit session itself. */
   opened: boolean;
+  /** Whether it is certain that nothing will ever be granted under its lock id. */
+  barred: boolean;
   beatAt: number;
   /** When the last question left here whose answer said that it still waits; NaN if it never did. */
   confirmedAt: number;
@@ -89,6 +91,7 @@ export function pendingOf(now: number, id: number, request: ClientRequest, timeo
     ttlMs: 0,
     beatenAt: now,
     opened: false,
+    barred: request.op === 'acquire' && request.made,
     beatAt: NEVER,
     confirmedAt: Number.NaN,
     waitUntil: 'waitMs' in request ? now + request.waitMs : NEVER,

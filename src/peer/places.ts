@@ -204,8 +204,9 @@ export class Places {
       const { outcome } = found;
       if (outcome.kind === 'granted' && outcome.grant.mode === 'write')
         this.port.converted(at, pending, found);
-      else if (outcome.kind === 'cancelled') this.steps.decided(pending, { ...last, outcome: busy });
-      else this.steps.decided(pending, found);
+      else if (outcome.kind === 'cancelled' || outcome.kind === 'granted') {
+        this.steps.decided(pending, { ...last, outcome: busy });
+      } else this.steps.decided(pending, found);
     });
   }
 
@@ -300,19 +301,21 @@ export class Places {
       if (grant.unclaimed !== null) this.commands.park(now, (request as AcquireRequest).scope, grant.lockId);
       return;
     }
+    if (request.op !== 'acquire') {
+      this.leave(now, pending);
+      this.port.act(now, pending); // a repeat of the conversion is told the whole
+      return;
+    }
     const { view } = pending.last!;
-    const leftMs = [grant.leaseMs === NO_EXPIRY ? -1 : grant.leaseMs];
+    const passed = now - pending.confirmedAt;
+    const leftMs = [grant.leaseMs === NO_EXPIRY ? -1 : Math.max(0, Math.floor(grant.leaseMs - passed))];
     const told: Decided = {
       kind: 'decided',
       outcome: { kind: 'granted', grant, repeat: true },
       votes,
       view: { ...view, token: grant.token, retirements, holders: [grant], leftMs },
     };
-    if (request.op === 'acquire') this.port.granted(now, pending, told, grant);
-    else if (grant.mode === 'write' && grant.former === pending.token) {
-      this.leave(now, pending);
-      this.port.converted(now, pending, told);
-    }
+    this.port.granted(now, pending, told, grant);
   }
 
   // --- each second ---

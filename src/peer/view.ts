@@ -3,7 +3,14 @@
  */
 import type { Command } from '../lock/command.ts';
 import { inOrder, lengthOf, type Queue } from '../lock/queue.ts';
-import { type Grant, type LockId, NO_EXPIRY, type SessionId } from '../lock/state.ts';
+import {
+  findGrant,
+  type Grant,
+  type LockId,
+  type LockState,
+  NO_EXPIRY,
+  type SessionId,
+} from '../lock/state.ts';
 import type { Settlement } from '../vote/task.ts';
 import { VIEW_HOLDERS_MAX, VIEW_WAITERS_MAX } from './limits.ts';
 import type { SessionEntry, View, WaiterView } from './messages.ts';
@@ -26,7 +33,7 @@ export function viewOf(
     retirements: state.retirements,
     holders,
     leftMs: holders.map((grant) => leftOf(entry, grant, now)),
-    waiters: command.kind === 'read' ? inOrder(state.queue, VIEW_WAITERS_MAX).map(shown) : NONE,
+    waiters: command.kind === 'read' ? waitersOf(state) : NONE,
     places: command.kind === 'look' ? placesAt(state.queue, command.gateway) : NONE,
     entries,
     contention: {
@@ -34,7 +41,7 @@ export function viewOf(
       conflicts: entry.conflicts,
       holds: entry.holds,
       heldMs: entry.heldMs,
-      waiters: lengthOf(state.queue),
+      waiters: lengthOf(state.queue) + (state.upgrade === null ? 0 : 1),
     },
   };
 }
@@ -68,6 +75,13 @@ function leftOf({ register }: Entry, grant: Grant, now: number): number {
   );
   const age = at < 0 ? 0 : now - register.noted[at]!;
   return Math.max(0, Math.floor(grant.leaseMs - age));
+}
+
+/** A reader that waits to write is ahead of the queue. */
+function waitersOf(state: LockState): WaiterView[] {
+  const waiters = inOrder(state.queue, VIEW_WAITERS_MAX).map(shown);
+  const reader = state.upgrade === null ? undefined : findGrant(state, state.upgrade.lockId);
+  return reader === undefined ? waiters : [{ ...shown(reader), mode: 'write' }, ...waiters];
 }
 
 function shown({ lockId, holder, mode, priority, reason, at, session }: WaiterView): WaiterView {

@@ -5,7 +5,7 @@
  */
 import type { Command } from '../lock/command.ts';
 import type { LockEvent } from '../lock/event.ts';
-import { isFree, type LockState, type SessionId } from '../lock/state.ts';
+import { findGrant, isFree, type LockState, type SessionId } from '../lock/state.ts';
 import {
   applyAccept,
   nackOf,
@@ -21,7 +21,9 @@ import type { Accept, Ask, Prepare, VoteMessage } from '../vote/messages.ts';
 import type { VoteRules } from '../vote/rules.ts';
 import { NEVER, type ProposerHost, type Settlement, type Task } from '../vote/task.ts';
 import { Duties, type DutiesPort } from './duties.ts';
+import { Holders } from './holders.ts';
 import { Horizon } from './horizon.ts';
+import { LOCKS_PER_HOLDER_MAX } from './limits.ts';
 import type { Notice, View } from './messages.ts';
 import { type Entry, Scopes, type ScopesPort } from './scopes.ts';
 import { viewOf } from './view.ts';
@@ -79,6 +81,7 @@ export class Voter implements ProposerHost {
 
   private readonly memory: Scopes;
   private readonly duties: Duties;
+  private readonly holders = new Holders();
 
   private openBatch = 1;
   private flushedBatch = 0;
@@ -114,6 +117,7 @@ export class Voter implements ProposerHost {
     for (const [scope, stored] of start.held) {
       this.memory.load(scope, stored);
       this.duties.noteState(scope, stored.state);
+      for (const grant of stored.state.holders) this.holders.came(grant);
     }
   }
 
@@ -278,14 +282,18 @@ export class Voter implements ProposerHost {
     register.write = this.openBatch;
     this.dirty.set(scope, entry);
     if (before.holders !== state.holders) {
-      const held = new Set(state.holders.map((grant) => grant.lockId));
-      for (const [i, { lockId }] of before.holders.entries()) {
-        if (held.has(lockId)) continue;
-        entry.holds++;
-        entry.heldMs += this.now - noted[i]!;
-      }
+      this.holders.changed(entry, before, noted, this.now);
     } else if (before.parked === state.parked && isFree(before) === isFree(state)) return;
     this.memory.watch(entry);
+  }
+
+  /** The limit that this command would break, or undefined. Repeats of what is held break none. */
+  limitOf(scope: string, command: Command): string | undefined {
+    if (command.kind !== 'acquire' || this.holders.of(command.holder) < LOCKS_PER_HOLDER_MAX)
+      return undefined;
+    const state = this.memory.peek(scope)?.register.state;
+    const known = state !== undefined && findGrant(state, command.lockId) !== undefined;
+    return known ? undefined : `${LOCKS_PER_HOLDER_MAX} locks of one holder`;
   }
 
   private onAsk(from: number, message: Ask): void {

@@ -147,16 +147,18 @@ export class Reign {
     return { kind: 'accept', scope, ballot, version, seq, events, state };
   }
 
-  /** The newest stamp once more, whole and unchanged, to those that have not answered it. */
+  /**
+   * The newest stamp once more to those that have not answered it: by name, for most are only slow, and a state may be
+   * large. Who lacks it says so (gap).
+   */
   resend(host: ProposerHost): void {
     this.resendAt = NEVER;
     if (this.quiet) return;
     this.seq++;
-    const whole = this.accept(null, this.state);
+    const probe = this.accept(null, null);
     for (let to = 0; to < host.voters; to++) {
       if (this.lost & (1 << to) || this.acked[to]! >= this.seq - 1) continue;
-      host.send(to, whole);
-      this.sentVersion[to] = this.version;
+      host.send(to, probe);
     }
     this.resendMs = Math.min(this.resendMs * 2, RESEND_MAX_MS);
     this.resendAt = host.now + this.resendMs;

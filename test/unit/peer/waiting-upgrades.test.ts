@@ -19,11 +19,13 @@ const upgrading = (leaseMs: number | null = null) => {
   return { gate, id };
 };
 
-test('the notice of the newer token is told as converted', () => {
+test('after a notice it asks again, and is told the whole', () => {
   const { gate, id } = upgrading();
   gate.wait(500);
   gate.notice(WRITES);
-  expect(gate.told(id)).toBe('converted a 3/3');
+  expect([gate.askedOf('a'), gate.told(id)]).toEqual([['convert a -> 0'], undefined]);
+  gate.say('convert a', { kind: 'converted', grant: WRITES, repeat: true });
+  expect(gate.told(id)).toBe('converted again a 2/3');
   expect(gate.heardBy(id)).toMatchObject({ outcome: { grant: { token: 8, mode: 'write' } } });
 });
 
@@ -47,6 +49,7 @@ test('the notice is lost: the look misses it, and to ask again tells', () => {
 test('a lease that was asked for as well is set once it writes', () => {
   const { gate, id } = upgrading(9_000);
   gate.notice(WRITES);
+  gate.say('convert a', { kind: 'converted', grant: WRITES, repeat: true });
   expect([gate.askedOf('a'), gate.told(id)]).toEqual([['extend a -> 0'], undefined]);
   gate.say('extend a', { kind: 'extended', grant: WRITES });
   expect(gate.told(id)).toBe('extended a 2/3');
