@@ -75,11 +75,20 @@ export const lease = z
   });
 
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
+const SESSION_ID = new RegExp(`${UUID.source.slice(0, -1)}(-[0-9a-zA-Z]{1,8})?$`);
 
 /** A UUID, in small letters. */
 export function uuid(expected: string) {
   return z
     .string(expects(expected))
     .regex(UUID, { error: `must be ${expected}` })
+    .toLowerCase();
+}
+
+/** A session's id: a UUID; behind it some characters if it was opened for one lock. */
+export function sessionId(expected: string) {
+  return z
+    .string(expects(expected))
+    .regex(SESSION_ID, { error: `must be ${expected}` })
     .toLowerCase();
 }

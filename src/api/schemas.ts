@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { prettyDuration } from './durations.ts';
-import { duration, expects, lease, name, uuid } from './fields.ts';
+import { duration, expects, lease, name, sessionId, uuid } from './fields.ts';
 
 export const SCOPE_BYTES_MAX = 512;
 export const HOLDER_BYTES_MAX = 256;
@@ -82,7 +82,7 @@ export const lockRequest = z
       HEARTBEAT_MIN_MS,
       HEARTBEAT_MAX_MS,
     ).optional(),
-    session: uuid(aSessionId).optional().describe('the session that this lock lives and dies with'),
+    session: sessionId(aSessionId).optional().describe('the session that this lock lives and dies with'),
     priority: z
       .enum(['high', 'normal', 'low'], expects('"high", "normal" or "low"'))
       .optional()
@@ -127,7 +127,7 @@ export const sessionRequest = z
   .meta({ id: 'SessionRequest', examples: [{ ttl: '10s' }] });
 
 /** The path of one session. */
-export const sessionPath = z.strictObject({ id: uuid(aSessionId) });
+export const sessionPath = z.strictObject({ id: sessionId(aSessionId) });
 
 const aLimit = `a whole number from 1 to ${LIST_LIMIT_MAX}`;
 

@@ -1,5 +1,7 @@
 /** What the door asks the core for: every field finds its way, and nothing else does. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { LockId } from '../../../src/lock/state.ts';
+import { implicitSession } from '../../../src/peer/sessions.ts';
 import { type House, house, type Json } from './harness.ts';
 import { decided, grant, ID, OTHER, ScriptedPeer } from './scripted.ts';
 
@@ -57,12 +59,12 @@ describe('lock', () => {
 
   test('with a heartbeat opens a session of its own, under its lock id', async () => {
     const { session } = await asked({ action: 'lock', lock_id: ID, heartbeat: '2s' });
-    expect(session).toEqual({ id: ID, ttlMs: 6_000, implicit: true });
+    expect(session).toEqual({ id: implicitSession(ID as LockId, 'db'), ttlMs: 6_000, implicit: true });
   });
 
   test('with a heartbeat and a made-up lock id too', async () => {
     const { session, lockId } = await asked({ action: 'lock', heartbeat: '100ms' });
-    expect(session).toEqual({ id: lockId, ttlMs: 300, implicit: true });
+    expect(session).toEqual({ id: implicitSession(lockId as LockId, 'db'), ttlMs: 300, implicit: true });
   });
 
   test('with a session lives with that', async () => {
