@@ -25,6 +25,7 @@ import { evolve, evolveAll, type LockEvent } from './event.ts';
 import { aheadOf, findWaiter, lengthOf } from './queue.ts';
 import { settling } from './settle.ts';
 import {
+  claimantOf,
   type FencingToken,
   findGrant,
   findParked,
@@ -127,15 +128,9 @@ function queuedAt(state: LockState, { priority, arrival }: Waiter): Outcome {
 }
 
 function grantOf(state: LockState, command: Acquire, leaseId: LeaseId): Grant {
-  const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, at } = command;
+  const { mode, leaseMs, at } = command;
   return {
-    lockId,
-    holder,
-    named,
-    priority,
-    reason,
-    session,
-    ttlMs,
+    ...claimantOf(command),
     mode,
     token: (state.token + 1) as FencingToken,
     former: 0 as FencingToken,
@@ -147,24 +142,8 @@ function grantOf(state: LockState, command: Acquire, leaseId: LeaseId): Grant {
 }
 
 function waiterOf(command: Acquire, arrival: number): Waiter {
-  const { lockId, holder, named, priority, reason, session, ttlMs } = command;
   const { mode, leaseMs, claimMs, gateway, repeat, at } = command;
-  return {
-    lockId,
-    holder,
-    named,
-    priority,
-    reason,
-    session,
-    ttlMs,
-    mode,
-    leaseMs,
-    claimMs,
-    gateway,
-    repeat,
-    at,
-    arrival,
-  };
+  return { ...claimantOf(command), mode, leaseMs, claimMs, gateway, repeat, at, arrival };
 }
 
 function unchanged(outcome: Outcome): Decision {

@@ -4,6 +4,7 @@
  */
 import { everybody, findWaiter, join, leave, overtake } from './queue.ts';
 import {
+  claimantOf,
   type Ending,
   type FencingToken,
   findGrant,
@@ -180,17 +181,11 @@ function promote(state: LockState, row: readonly Promoted[]): LockState {
  * which it must be claimed; so it is for a lease without an end, which nothing but its session would ever end.
  */
 function promotion(waiter: Waiter, event: Promoted): Grant {
-  const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, claimMs } = waiter;
+  const { session, mode, leaseMs, claimMs } = waiter;
   const claimed = session !== null && leaseMs !== NO_EXPIRY;
   const { token, leaseId, at } = event;
   return {
-    lockId,
-    holder,
-    named,
-    priority,
-    reason,
-    session,
-    ttlMs,
+    ...claimantOf(waiter),
     mode,
     token,
     former: 0 as FencingToken,

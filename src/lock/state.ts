@@ -52,6 +52,12 @@ export interface Claimant {
   readonly ttlMs: number;
 }
 
+/** What a waiter or a grant takes over from who asked. */
+export function claimantOf(from: Claimant): Claimant {
+  const { lockId, holder, named, priority, reason, session, ttlMs } = from;
+  return { lockId, holder, named, priority, reason, session, ttlMs };
+}
+
 /** One who waits. */
 export interface Waiter extends Claimant {
   readonly mode: Mode;

@@ -3,13 +3,10 @@
  * Three real peers with flushes on, a load in a process of its own, and the machine's own yardsticks in the same
  * run. Prints a table; figures are only worth comparing within one run.
  */
-import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Cluster } from '../process/cluster.ts';
-import { type Totals, totals } from './totals.ts';
+import { runLoad } from './totals.ts';
 import { flushMs, roundTripMs } from './yardsticks.ts';
 
 const { values } = parseArgs({
@@ -20,43 +17,22 @@ const { values } = parseArgs({
   },
 });
 
-interface Load {
-  readonly pairs: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly cpuMs: number;
-}
-
 async function run(cluster: Cluster, clients: number, names: 'own' | 'fresh') {
   const ms = Number(values.ms);
-  const load = fileURLToPath(new URL('load.ts', import.meta.url));
-  const ports = cluster.nodes.map((node) => node.port).join(',');
-  const args = ['--import', 'tsx', load, '--ports', ports, '--clients', String(clients), '--ms', String(ms)];
-  const child = spawn(process.execPath, [...args, '--names', names], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let before: Promise<Totals> | undefined;
-  let result: Load | undefined;
-  for await (const line of createInterface(child.stdout)) {
-    if (line === 'start') before = totals(cluster);
-    else if (line.startsWith('{')) result = JSON.parse(line) as Load;
-  }
-  if (before === undefined || result === undefined) throw new Error('the load ended without a result');
-  const from = await before;
-  const to = await totals(cluster);
-  const { pairs, p50, p99 } = result;
-  const per = (name: keyof Totals) => (to[name] - from[name]) / pairs;
+  const options = ['--clients', String(clients), '--ms', String(ms), '--names', names];
+  const { load, per } = await runLoad(cluster, 'load.ts', options);
+  const { pairs, p50, p99, cpuMs } = load;
   return {
     names,
     clients,
     'pairs/s': Math.round((pairs / ms) * 1000),
-    'p50 ms': p50.toFixed(2),
-    'p99 ms': p99.toFixed(2),
+    'p50 ms': p50!.toFixed(2),
+    'p99 ms': p99!.toFixed(2),
     'flushes/pair': per('flushes').toFixed(2),
     'frames/pair': per('frames').toFixed(2),
     'messages/pair': per('messages').toFixed(2),
     'peers cpu ms/pair': (per('cpuSeconds') * 1000).toFixed(3),
-    'client cpu ms/pair': (result.cpuMs / pairs).toFixed(3),
+    'client cpu ms/pair': (cpuMs / pairs).toFixed(3),
   };
 }
 
