@@ -4,7 +4,7 @@
  * lock id (T4); the answer repeats the decision of the vote and adds nothing to it; what was taken from its holder
  * by force is written down, with who and why.
  */
-import type { LockId, SessionId } from '../lock/state.ts';
+import type { FencingToken, LockId, SessionId } from '../lock/state.ts';
 import { NO_EXPIRY } from '../lock/state.ts';
 import type { AcquireRequest, ExtendRequest, SessionWish, Which } from '../peer/request.ts';
 import { implicitSession } from '../peer/sessions.ts';
@@ -105,10 +105,12 @@ async function extend(door: Door, body: LockRequest, caller: Caller): Promise<Lo
     leaseMs: mode !== null && timeout === undefined ? null : leaseOf(body),
     replaces: null,
     mode,
+    token: (body.fencing_token ?? null) as FencingToken | null,
     waitMs: mode === null ? 0 : (body.wait ?? 0),
     at: Date.now(),
   };
-  const reply = await ask(door, request, request.waitMs > 0 ? caller.exchange : undefined);
+  // A conversion that comes late must not act on what its client asked for since (L9): it ends with its client.
+  const reply = await ask(door, request, mode === null ? undefined : caller.exchange);
   const said = request.leaseMs === null ? undefined : (timeout?.said ?? 'auto');
   return lockedAnswer(reply, subject(door, body), said);
 }

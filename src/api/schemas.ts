@@ -72,6 +72,13 @@ export const lockRequest = z
       .positive({ error: 'must be a number above 0' })
       .optional()
       .describe('a size of the work, for `auto`'),
+    fencing_token: z
+      .int(expects('a whole number above 0'))
+      .min(1, { error: 'must be a whole number above 0' })
+      .optional()
+      .describe(
+        'with extend and lock_type: the token that you hold. A conversion that comes late, after the lock took another token, then changes nothing',
+      ),
     repeat: z
       .int(expects('a whole number, 0 or more'))
       .min(0, { error: 'must be a whole number, 0 or more' })
@@ -111,6 +118,9 @@ export const lockRequest = z
         'heartbeat',
         'does not go with session: send the heartbeats of the session, or leave session out',
       );
+    }
+    if (body.fencing_token !== undefined && (action !== 'extend' || body.lock_type === undefined)) {
+      refuse('fencing_token', 'only goes with extend and lock_type: leave it out');
     }
     if (body.force !== true) return;
     if (action !== 'unlock') refuse('force', 'only goes with unlock: leave it out');

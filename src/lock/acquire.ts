@@ -3,7 +3,7 @@
  *
  *   row  guard                                              events           outcome
  *   A1   the lock id holds, same client and session         (moved)          granted (repeat)        L4
- *   A2   the lock id waits, same client and session         (moved)          queued                  L4 T6
+ *   A2   the lock id waits, same client and session         (moved)          queued, or elsewhere    L4 T6
  *   A3   the lock id is parked, same, and it shall wait     moved            queued, or granted      L4
  *   A4   the lock id is parked, same, and shall not wait    -                queued
  *   A5   the lock id holds, waits or is parked otherwise    -                mismatch                L4
@@ -16,8 +16,8 @@
  *   A12  too many wait                                      -                full
  *   A13  otherwise                                          queued           queued                  L2
  *
- * (moved): only if it is asked for by a later repeat, or at another gateway by the same (T6). A later one is noted
- * at the same gateway too, so that an earlier one that arrives after it moves nothing.
+ * (moved): only by who would wait, at another gateway or with a later repeat, and not by what a gateway asks again
+ * of itself: two gateways would pull one place back and forth (T6).
  */
 import type { Acquire, Outcome } from './command.ts';
 import type { Decision } from './decide.ts';
@@ -58,7 +58,10 @@ export function acquire(state: LockState, command: Acquire, leaseId: LeaseId): D
   const waiter = findWaiter(state.queue, lockId);
   if (waiter !== undefined) {
     if (!isSame(waiter, command)) return unchanged({ kind: 'mismatch' });
-    return { outcome: queuedAt(state, waiter), events: moving(waiter, command) };
+    const move = moving(waiter, command);
+    const here = move.length > 0 || waiter.gateway === command.gateway;
+    const outcome = queuedAt(state, waiter);
+    return { outcome: here ? outcome : { ...outcome, kind: 'elsewhere' }, events: move };
   }
   const parked = findParked(state, lockId);
   if (parked !== undefined) {
@@ -118,12 +121,13 @@ function isSame(known: Grant | Waiter, command: Acquire): boolean {
   return known.session === command.session && (!command.named || known.holder === command.holder);
 }
 
-function moving(waiter: Waiter, { lockId, gateway, repeat }: Acquire): readonly LockEvent[] {
-  if (repeat < waiter.repeat || (repeat === waiter.repeat && gateway === waiter.gateway)) return NO_EVENTS;
+function moving(waiter: Waiter, { lockId, gateway, repeat, wait, again }: Acquire): readonly LockEvent[] {
+  const stays = gateway === waiter.gateway ? repeat === waiter.repeat : again;
+  if (!wait || stays || repeat < waiter.repeat) return NO_EVENTS;
   return [{ kind: 'moved', lockId, gateway, repeat }];
 }
 
-function queuedAt(state: LockState, { priority, arrival }: Waiter): Outcome {
+function queuedAt(state: LockState, { priority, arrival }: Waiter): Outcome & { readonly kind: 'queued' } {
   return { kind: 'queued', position: 1 + aheadOf(state.queue, priority, arrival) };
 }
 

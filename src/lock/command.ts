@@ -17,6 +17,8 @@ export interface Acquire extends Claimant {
   readonly gateway: SessionId;
   /** How many times the client had sent this before. */
   readonly repeat: number;
+  /** The gateway asks again of itself: it takes up a kept place, but moves nobody who waits elsewhere by now (T6). */
+  readonly again: boolean;
   /** The count of retirements that the gateway last saw for this scope (L4). */
   readonly seen: number;
   readonly at: number;
@@ -141,6 +143,8 @@ export type Outcome =
   | { readonly kind: 'already_held'; readonly grant: Grant }
   /** It waits: so many are ahead, and one more than that is its position. */
   | { readonly kind: 'queued'; readonly position: number }
+  /** It waits, but at another gateway, where its client asked later or this gateway did not ask on its behalf. */
+  | { readonly kind: 'elsewhere'; readonly position: number }
   /** A reader that waits to be the only one (L9). */
   | { readonly kind: 'upgrading'; readonly grant: Grant }
   /** Two would wait for each other: the holder name reads and wants to write, or two readers do (L5, L9). */

@@ -8,12 +8,10 @@
  *   V3   it holds under another token, or is unclaimed           -                  outdated
  *   V4   to read                                                 converted          converted
  *   V5   to write, and it is the only reader                     converted          converted
- *   V6   to write, and it waits for that already                 (upgrading)        upgrading
- *   V7   to write, and another reader waits for that             -                  deadlock
- *   V8   to write, and it shall not wait                         -                  busy
+ *   V6   to write, and another reader waits for that             -                  deadlock
+ *   V7   to write, and it shall not wait                         -                  busy
+ *   V8   to write, and it waits for that already                 (upgrading)        upgrading
  *   V9   to write                                                upgrading          upgrading
- *
- * (upgrading): only if it shall wait, and at another gateway.
  */
 import type { Convert, Outcome } from './command.ts';
 import type { Decision } from './decide.ts';
@@ -39,7 +37,8 @@ export function convert(state: LockState, command: Convert, held: Grant): Decisi
   const upgrading: LockEvent = { kind: 'upgrading', upgrade: { lockId, gateway } };
   if (upgrade !== null) {
     if (upgrade.lockId !== lockId) return unchanged({ kind: 'deadlock', grant: held });
-    const moves = command.wait && upgrade.gateway !== gateway;
+    if (!command.wait) return unchanged({ kind: 'busy', position: 1 });
+    const moves = upgrade.gateway !== gateway;
     return { outcome: { kind: 'upgrading', grant: held }, events: moves ? [upgrading] : [] };
   }
   if (!command.wait) return unchanged({ kind: 'busy', position: 1 });

@@ -11,6 +11,9 @@ import { get, type Tree } from './tree.ts';
 /** A number, per scope, larger at every grant, for ever. Guarded resources compare it. */
 export type FencingToken = number & { readonly brand: 'FencingToken' };
 
+/** No grant ever had this token. */
+export const NO_TOKEN = 0 as FencingToken;
+
 /** Names the change that set a lease (the stamp of that change), never a counter: counters recur. */
 export type LeaseId = string & { readonly brand: 'LeaseId' };
 

@@ -40,6 +40,7 @@ const OUTCOMES: readonly Outcome['kind'][] = [
   'granted',
   'already_held',
   'queued',
+  'elsewhere',
   'upgrading',
   'deadlock',
   'mismatch',
@@ -110,6 +111,7 @@ function acquireToWire(a: Acquire): unknown[] {
     a.reason,
     a.session,
     a.ttlMs,
+    a.again,
   ];
 }
 
@@ -208,6 +210,7 @@ function acquireFromWire(a: readonly unknown[]): Acquire {
     reason: reasonFromWire(a[13], 'acquire.reason'),
     session: sessionFromWire(a[14], 'acquire.session'),
     ttlMs: natural(a[15], 'acquire.ttlMs'),
+    again: flag(a[16], 'acquire.again'),
   };
 }
 
@@ -234,6 +237,7 @@ export function outcomeToWire(outcome: Outcome): unknown[] {
     case 'outdated':
       return [number, grantToWire(outcome.grant)];
     case 'queued':
+    case 'elsewhere':
     case 'busy':
       return [number, outcome.position];
     case 'ended':
@@ -262,6 +266,7 @@ export function outcomeFromWire(u: unknown): Outcome {
     case 'outdated':
       return { kind, grant: grantFromWire(a[1]) };
     case 'queued':
+    case 'elsewhere':
     case 'busy':
       return { kind, position: natural(a[1], 'outcome.position') };
     case 'ended':

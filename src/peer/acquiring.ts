@@ -5,8 +5,9 @@
  */
 import type { Acquire, Command, Outcome } from '../lock/command.ts';
 import type { FencingToken, SessionId } from '../lock/state.ts';
+import { NO_TOKEN } from '../lock/state.ts';
 import type { GatewayRules } from './gateway.ts';
-import { beatOf, isOver, NO_TOKEN, openingOf } from './own-session.ts';
+import { beatOf, isOver, openingOf } from './own-session.ts';
 import type { Pending, Steps } from './pending.ts';
 import type { Places } from './places.ts';
 import { Promotion } from './promotion.ts';
@@ -55,6 +56,11 @@ export class Acquiring {
         this.steps.reply(pending, { kind: 'no_session', session: session.id });
         return;
       }
+      if (session.implicit && grant.leaseMs !== session.ttlMs) {
+        // A repeat with another heartbeat would count a session that ends when the first one said.
+        this.steps.decided(pending, found, { kind: 'mismatch' });
+        return;
+      }
       pending.ttlMs = grant.leaseMs;
       pending.beatenAt = question.sentAt;
       // An opening that was not the first sets no count (T1): a sign of life does.
@@ -88,16 +94,13 @@ export class Acquiring {
   /** Asks for what is wanted, for the first time or again. */
   act(now: number, pending: Pending): void {
     const request = pending.request as AcquireRequest;
-    this.steps.step(
-      now,
-      pending,
-      request.scope,
-      this.command(request, pending.ttlMs),
-      (at, found, question) => this.acquired(at, pending, request, found, question),
+    this.steps.step(now, pending, request.scope, this.command(pending), (at, found, question) =>
+      this.acquired(at, pending, request, found, question),
     );
   }
 
-  command(request: AcquireRequest, ttlMs: number): Acquire {
+  command(pending: Pending): Acquire {
+    const request = pending.request as AcquireRequest;
     const { lockId, holder, named, mode, priority, reason, session, leaseMs, waitMs, repeat, at } = request;
     return {
       kind: 'acquire',
@@ -108,12 +111,13 @@ export class Acquiring {
       priority,
       reason,
       session: session?.id ?? null,
-      ttlMs,
+      ttlMs: pending.ttlMs,
       leaseMs,
       wait: waitMs > 0,
       claimMs: this.places.claimMs,
       gateway: this.places.own.id,
       repeat,
+      again: pending.again,
       seen: this.seen(request.scope),
       at,
     };
@@ -135,6 +139,9 @@ export class Acquiring {
       case 'queued':
         if (request.waitMs > 0) this.places.wait(now, pending, found, question.sentAt);
         else this.refuse(now, pending, { ...found, outcome: { kind: 'busy', position: outcome.position } });
+        return;
+      case 'elsewhere':
+        this.places.tellWaiting(pending, found, outcome.position);
         return;
       case 'busy':
       case 'full':

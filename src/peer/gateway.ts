@@ -152,11 +152,7 @@ export class Gateway implements Steps {
         this.fail(at, pending, finding);
       } else if (finding.outcome.kind === 'stale' && pending.client) {
         this.remember(scope, finding.view.retirements);
-        this.questions.again(
-          at,
-          asked,
-          this.acquiring.command(pending.request as AcquireRequest, pending.ttlMs),
-        );
+        this.questions.again(at, asked, this.acquiring.command(pending));
       } else {
         answered = true;
         pending.question = undefined;

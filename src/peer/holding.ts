@@ -4,8 +4,8 @@
  * token that was seen (L9), so that what is late can never hit a later holder.
  */
 import type { Command, Outcome } from '../lock/command.ts';
-import type { Grant, LockId, SessionId } from '../lock/state.ts';
-import { beatOf, isOver, NO_TOKEN } from './own-session.ts';
+import { type FencingToken, type Grant, type LockId, NO_TOKEN, type SessionId } from '../lock/state.ts';
+import { beatOf, isOver } from './own-session.ts';
 import { type Pending, type Steps, scopeOf } from './pending.ts';
 import type { Places } from './places.ts';
 import type { Decided } from './questions.ts';
@@ -14,6 +14,8 @@ import { implicitSession, scopeOfSession } from './sessions.ts';
 
 /** Requests about a lock that is there already. */
 export type LockRequest = ReleaseRequest | ExtendRequest | CancelRequest | HeartbeatRequest;
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** No session has this id. */
 const NOBODY = '-' as SessionId;
@@ -58,9 +60,15 @@ export class Holding {
   }
 
   private extend(now: number, pending: Pending, request: ExtendRequest, lockId: LockId): void {
-    const { scope, leaseMs, replaces } = request;
+    const { scope, leaseMs, replaces, mode } = request;
     const command: Command = { kind: 'extend', lockId, leaseMs: leaseMs ?? 1, replaces };
-    this.steps.step(now, pending, scope, command, (_at, found) => this.steps.decided(pending, found));
+    this.steps.step(now, pending, scope, command, (_at, found, question) => {
+      const { outcome } = found;
+      const other = outcome.kind === 'extended' && mode !== null && outcome.grant.mode !== mode;
+      const waited = pending.waitsSince === NEVER ? 0 : question.sentAt - pending.arrivedAt;
+      if (other) this.steps.decided(pending, found, { kind: 'outdated', grant: outcome.grant });
+      else this.steps.decided(pending, found, outcome, { countFromMs: waited });
+    });
   }
 
   /** Whoever gives up what nobody has claimed yet gives it up altogether. */
@@ -114,9 +122,8 @@ export class Holding {
         const lockId = place?.lockId ?? mine?.lockId;
         if (lockId === undefined) this.steps.decided(pending, found, { kind: 'not_found' });
         else this.actOn(at, pending, request, lockId);
-      } else if (mine !== undefined) this.found(at, pending, request, mine);
-      else if (request.lockId !== null)
-        this.actOn(at, pending, { ...request, mode: null } as LockRequest, request.lockId);
+      } else if (mine !== undefined) this.found(at, pending, request, mine.lockId, mine.token);
+      else if (request.lockId !== null) this.found(at, pending, request, request.lockId, NO_TOKEN);
       else if (holders.length === 0) this.steps.decided(pending, found, { kind: 'not_found' });
       else {
         const { votes, view } = found;
@@ -125,13 +132,20 @@ export class Holding {
     });
   }
 
-  private found(now: number, pending: Pending, request: LockRequest, grant: Grant): void {
-    pending.lockId = grant.lockId;
-    if (request.op !== 'extend' || request.mode === null || request.mode === grant.mode) {
-      this.actOn(now, pending, request, grant.lockId);
+  /** A client that names its token is safe from what it asked for earlier and what comes late (L9). */
+  private found(
+    now: number,
+    pending: Pending,
+    request: LockRequest,
+    lockId: LockId,
+    token: FencingToken,
+  ): void {
+    pending.lockId = lockId;
+    if (request.op !== 'extend' || request.mode === null) {
+      this.actOn(now, pending, request, lockId);
       return;
     }
-    pending.token = grant.token;
+    pending.token = request.token ?? token;
     if (request.mode === 'read' || request.waitMs === 0) {
       this.convert(now, pending, request);
       return;
@@ -168,9 +182,11 @@ export class Holding {
     this.converted(now, pending, pending.request as ExtendRequest, { ...found, outcome: converted });
   }
 
-  /** A conversion may ask for a new lease as well. */
-  converted(now: number, pending: Pending, request: ExtendRequest, found: Decided): void {
-    if (request.leaseMs === null) this.steps.decided(pending, found);
+  /** A conversion may ask for a new lease as well; one that was none is an extension. */
+  private converted(now: number, pending: Pending, request: ExtendRequest, found: Decided): void {
+    const { outcome } = found;
+    const none = outcome.kind === 'converted' && outcome.repeat && pending.waitsSince === NEVER;
+    if (request.leaseMs === null && !none) this.steps.decided(pending, found);
     else this.extend(now, pending, request, pending.lockId!);
   }
 

@@ -4,7 +4,7 @@
  * or stood still, a new one with a new id takes its place, and whoever still waits here asks again under that.
  */
 import type { Command, Outcome } from '../lock/command.ts';
-import type { FencingToken, LockId, SessionId } from '../lock/state.ts';
+import type { LockId, SessionId } from '../lock/state.ts';
 import { GATEWAY_BEAT_MS, GATEWAY_TTL_MS } from './limits.ts';
 import type { Finding, Question } from './questions.ts';
 import { scopeOfSession } from './sessions.ts';
@@ -126,6 +126,7 @@ export function openingOf(id: SessionId, ttlMs: number, holder: string, named: b
     claimMs: 0,
     gateway: id,
     repeat: 0,
+    again: false,
     seen: 0,
     at,
   };
@@ -144,5 +145,3 @@ export function closingOf(id: SessionId, at: number): Command {
 export function isOver(outcome: Outcome): boolean {
   return outcome.kind === 'ended' || outcome.kind === 'not_found';
 }
-
-export const NO_TOKEN = 0 as FencingToken;

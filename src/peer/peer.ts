@@ -14,6 +14,7 @@
  * Always true: `now` never falls; the same inputs give the same outputs.
  */
 
+import type { Acquire, Claim, Command, Convert, Look } from '../lock/command.ts';
 import { isFree, type SessionId } from '../lock/state.ts';
 import type { Register } from '../vote/acceptor.ts';
 import type { VoteMessage } from '../vote/messages.ts';
@@ -66,7 +67,7 @@ export class Peer {
   private readonly forwards = new Set<number>();
   /** Where each gateway's session was last heard of: notices go there. */
   private readonly gateways = new Map<SessionId, number>();
-  private freshSessions = 0;
+  private freshSessions: number;
   private now: number;
 
   /** @param start what this voter knows from its disk; undefined for an observer. */
@@ -90,6 +91,7 @@ export class Peer {
         now,
       );
     }
+    this.freshSessions = Math.floor(random() * 2 ** 40);
     const firstNumber = Math.floor(random() * 2 ** 46) + 1;
     this.gateway = new Gateway(this.gatewayPort(), rules, firstNumber);
   }
@@ -129,7 +131,7 @@ export class Peer {
         else this.post(to, message);
       },
       reply: (id: number, reply: ClientReply) => this.replies.push({ id, reply }),
-      // The boot number is this peer's for ever, and so is what it counts from there.
+      // The boot number is this peer's for ever; where it counts from there is drawn, should it be built twice.
       freshSession: () => `${identity}-${boot.toString(36)}-${this.freshSessions++}` as SessionId,
       wall,
     };
@@ -144,7 +146,7 @@ export class Peer {
   private submit(from: number, message: Message & { kind: 'forward' }): void {
     const { request, scope, command, waitMs } = message;
     if (this.voter === undefined || this.forwards.has(request)) return;
-    if ('gateway' in command && command.gateway !== null && sessionOfScope(scope) === undefined) {
+    if (isFromGateway(command) && sessionOfScope(scope) === undefined) {
       this.heardOf(command.gateway, from);
     }
     this.forwards.add(request);
@@ -312,4 +314,10 @@ export class Peer {
   forgetFree(): number {
     return this.voter?.forgetFree() ?? 0;
   }
+}
+
+/** Whether the gateway that a command names is the one that sent it. */
+function isFromGateway(command: Command): command is Acquire | Claim | Convert | Look {
+  const { kind } = command;
+  return kind === 'acquire' || kind === 'claim' || kind === 'convert' || kind === 'look';
 }

@@ -4,8 +4,8 @@
  */
 import type { Command, Outcome } from '../lock/command.ts';
 import type { FencingToken, LockId } from '../lock/state.ts';
+import { NO_TOKEN } from '../lock/state.ts';
 import type { Timed } from './heap.ts';
-import { NO_TOKEN } from './own-session.ts';
 import type { Decided, Finding, Question } from './questions.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
 import { scopeOfSession } from './sessions.ts';
@@ -25,6 +25,8 @@ export interface Pending extends Timed {
   /** Whether something of this request was decided, or may have been. */
   changed: boolean;
   lockId: LockId | null;
+  /** Whether it is asked for again by this gateway itself, to keep a place. */
+  again: boolean;
   /** The token that a conversion names. */
   token: FencingToken;
   /** Its session's time to live, and when the last sign of life that was taken left here. */
@@ -86,6 +88,7 @@ export function pendingOf(now: number, id: number, request: ClientRequest, timeo
     client: true,
     question: undefined,
     changed: false,
+    again: false,
     lockId: null,
     token: NO_TOKEN,
     ttlMs: 0,

@@ -9,18 +9,18 @@
  *   waits       its poll is over                "waiting"; the place is kept
  *   waits       its client is gone              cancel if nobody else knows the lock id, else park
  *   kept        a notice                        park
- *   kept        long enough                     cancel
+ *   kept        long enough                     park
  *
  * Each second every scope where somebody waits is looked at: a notice may be lost, and so may a place.
  */
 import type { Command } from '../lock/command.ts';
-import { type Grant, type LockId, NO_EXPIRY, type SessionId } from '../lock/state.ts';
+import { type Grant, type LockId, NO_EXPIRY, NO_TOKEN, type SessionId } from '../lock/state.ts';
 import { Heap } from './heap.ts';
 import { CLAIM_MAX_MS, CLAIM_MIN_MS, CLAIM_VOTES, LOOK_EVERY_MS, PLACE_KEPT_MS } from './limits.ts';
 import { Looks } from './looks.ts';
 import type { Notice } from './messages.ts';
 import { OwnCommands } from './own-commands.ts';
-import { beatOf, closingOf, isOver, NO_TOKEN, OwnSession } from './own-session.ts';
+import { beatOf, closingOf, isOver, OwnSession } from './own-session.ts';
 import { isWaitable, type Pending, pendingOf, type Steps, scopeOf } from './pending.ts';
 import type { Decided, Questions } from './questions.ts';
 import type { AcquireRequest } from './request.ts';
@@ -241,21 +241,11 @@ export class Places {
     this.steps.reply(pending, { kind: 'waiting', position: Math.max(1, position), votes, voters, view });
   }
 
+  /** Parked, not ended: its client may be asking again this very moment. The voters give it up in time. */
   private endKept(now: number, pending: Pending): void {
     this.forget(pending);
     const { scope, lockId } = pending.request as AcquireRequest;
-    const gateway = this.own.id;
-    const at = this.steps.wall();
-    this.commands.ask(
-      now,
-      scope,
-      lockId,
-      { kind: 'cancel', lockId, gateway, token: NO_TOKEN, at },
-      (then, found) => {
-        if (found.outcome.kind !== 'granted') return;
-        this.commands.ask(then, scope, lockId, { kind: 'release', lockId, gateway, force: null, at });
-      },
-    );
+    this.commands.park(now, scope, lockId);
   }
 
   /**
@@ -340,7 +330,7 @@ export class Places {
       else this.found(now, pending, grant, votes, view.retirements);
     }
     for (const pending of missed.values()) {
-      if (pending.waitsSince < sentAt) this.askAgain(now, pending);
+      if (pending.waitsSince < sentAt) this.askAgain(now, pending, false);
     }
   }
 
@@ -349,7 +339,9 @@ export class Places {
     if (!this.commands.isHandled(scope, lockId)) this.commands.park(now, scope, lockId);
   }
 
-  private askAgain(now: number, pending: Pending): void {
+  /** @param moves whether whoever waits elsewhere by now is to wait here. */
+  private askAgain(now: number, pending: Pending, moves: boolean): void {
+    pending.again = !moves;
     if (!pending.client) {
       this.forget(pending);
       return;
@@ -364,7 +356,7 @@ export class Places {
 
   private askAllAgain(now: number): void {
     const all = [...this.places.values()].flatMap((places) => [...places.values()]);
-    for (const pending of all) this.askAgain(now, pending);
+    for (const pending of all) this.askAgain(now, pending, true);
   }
 
   /** A client that waits is alive: its implicit session lives as long as its connection does. */

@@ -59,7 +59,12 @@ export class Promotion {
     const command: Command = { kind: 'claim', lockId, gateway, at: this.steps.wall() };
     this.steps.step(now, pending, scopeOf(pending), command, (at, claimed, question) => {
       const { outcome } = claimed;
-      if (outcome.kind === 'queued') this.act(at, pending);
+      const granted = outcome.kind === 'granted' ? outcome.grant : undefined;
+      if (outcome.kind === 'queued') {
+        pending.again = true;
+        this.act(at, pending);
+      } else if (granted !== undefined && granted.unclaimed !== null)
+        this.places.tellWaiting(pending, claimed, 1);
       else if (outcome.kind === 'granted' && outcome.repeat) this.granted(pending, claimed, undefined);
       else this.granted(pending, claimed, this.countFrom(pending, question.sentAt));
     });
@@ -75,8 +80,10 @@ export class Promotion {
           outcome: { kind: 'granted', grant: outcome.grant, repeat: true },
         } as const;
         this.granted(pending, granted, this.countFrom(pending, question.sentAt));
-      } else if (outcome.kind === 'not_found') this.act(at, pending);
-      else this.steps.decided(pending, found);
+      } else if (outcome.kind === 'not_found') {
+        pending.again = true;
+        this.act(at, pending);
+      } else this.steps.decided(pending, found);
     });
   }
 

@@ -2,7 +2,7 @@
  * What a client asks of its gateway, and what the gateway answers.
  */
 import type { Force, Outcome } from '../lock/command.ts';
-import type { LeaseId, LockId, Mode, Priority, SessionId } from '../lock/state.ts';
+import type { FencingToken, LeaseId, LockId, Mode, Priority, SessionId } from '../lock/state.ts';
 import type { View } from './messages.ts';
 
 /** The session that a lock shall live and die with. */
@@ -58,6 +58,8 @@ export interface ExtendRequest extends Which {
   readonly replaces: LeaseId | null;
   /** Converts the lock to this mode (L9). */
   readonly mode: Mode | null;
+  /** The token that the client holds: under another one the conversion is late, and changes nothing; null: any. */
+  readonly token: FencingToken | null;
   /** How long an upgrade may wait for the other readers, in milliseconds. */
   readonly waitMs: number;
   readonly at: number;

@@ -10,8 +10,8 @@
 import { isNamedAt, isSessionHere } from '../lock/decide.ts';
 import type { LockEvent } from '../lock/event.ts';
 import { SESSION_SCOPE_PREFIX } from '../lock/plain.ts';
-import { everybody, findWaiter } from '../lock/queue.ts';
-import { findGrant, findParked, type LockId, type LockState, type SessionId } from '../lock/state.ts';
+import { everybody } from '../lock/queue.ts';
+import { findGrant, type LockId, type LockState, NO_TOKEN, type SessionId } from '../lock/state.ts';
 import { values } from '../lock/tree.ts';
 import { LINE_STEP_MS } from '../vote/limits.ts';
 import { Heap, type Timed } from './heap.ts';
@@ -20,6 +20,9 @@ import type { SessionEntry } from './messages.ts';
 import { hashText } from './placement.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+
+/** An index of a few names is not worth looking through. */
+const NAMES_SPARE = 64;
 const NOTHING: ReadonlySet<LockId> = new Set();
 
 export function scopeOfSession(session: SessionId): string {
@@ -46,6 +49,9 @@ interface Watched extends Timed {
   /** Since when it has seemed dead by this voter's own copy, and since when it is known to be. */
   suspectAt: number;
   deadAt: number;
+  /** How many names it has, and had when those that are no more were last left out. */
+  names: number;
+  namesBefore: number;
 }
 
 export interface SessionsPort {
@@ -112,14 +118,18 @@ export class Sessions {
   }
 
   private noteLock(session: SessionId, scope: string, lockId: LockId): void {
-    const { locks } = this.watch(session);
-    const ids = locks.get(scope);
-    if (ids === undefined) locks.set(scope, new Set([lockId]));
+    const watched = this.watch(session);
+    const ids = watched.locks.get(scope);
+    if (ids === undefined) watched.locks.set(scope, new Set([lockId]));
     else ids.add(lockId);
+    watched.names++;
   }
 
   private noteWait(session: SessionId, scope: string): void {
-    this.watch(session).waits.add(scope);
+    const watched = this.watch(session);
+    if (watched.waits.has(scope)) return;
+    watched.waits.add(scope);
+    watched.names++;
   }
 
   private watch(session: SessionId): Watched {
@@ -131,6 +141,8 @@ export class Sessions {
         waits: new Set(),
         suspectAt: NEVER,
         deadAt: NEVER,
+        names: 0,
+        namesBefore: 0,
         at: 0,
         slot: -1,
       };
@@ -143,15 +155,13 @@ export class Sessions {
   /** Its locks and places, as far as this voter's memory goes. */
   entriesOf(session: SessionId): SessionEntry[] {
     const entries: SessionEntry[] = [];
-    for (const [scope, ids] of this.watched.get(session)?.locks ?? []) {
-      const state = this.port.state(scope);
-      if (state === undefined) continue;
+    const watched = this.watched.get(session);
+    if (watched === undefined) return entries;
+    this.prune(watched);
+    for (const [scope, ids] of watched.locks) {
+      const state = this.port.state(scope)!;
       for (const lockId of ids) {
-        const token = findGrant(state, lockId)?.token;
-        if (token !== undefined) entries.push({ scope, lockId, token });
-        else if (findWaiter(state.queue, lockId) !== undefined || findParked(state, lockId) !== undefined) {
-          entries.push({ scope, lockId, token: 0 as SessionEntry['token'] });
-        }
+        entries.push({ scope, lockId, token: findGrant(state, lockId)?.token ?? NO_TOKEN });
       }
     }
     return entries;
@@ -199,6 +209,7 @@ export class Sessions {
     const until = this.port.ownCopyUntil(session);
     if (until !== undefined && until > now) {
       watched.suspectAt = NEVER;
+      if (watched.names > 2 * watched.namesBefore + NAMES_SPARE) this.prune(watched);
       this.timers.set(watched, until + SESSION_SLACK_MS);
       return;
     }
@@ -224,6 +235,26 @@ export class Sessions {
     }
     if (watched.locks.size + watched.waits.size === 0) this.watched.delete(session);
     else this.timers.set(watched, now + LINE_STEP_MS);
+  }
+
+  /** Leaves out what registers name no more; what is not in memory is free, and names nobody. */
+  private prune(watched: Watched): void {
+    const { session, locks, waits } = watched;
+    let names = 0;
+    for (const [scope, ids] of locks) {
+      const state = this.port.state(scope);
+      for (const lockId of ids) {
+        if (state === undefined || !isSessionHere(state, lockId, session)) ids.delete(lockId);
+      }
+      if (ids.size === 0) locks.delete(scope);
+      names += ids.size;
+    }
+    for (const scope of waits) {
+      const state = this.port.state(scope);
+      if (state === undefined || !isNamedAt(state, session)) waits.delete(scope);
+    }
+    watched.names = names + waits.size;
+    watched.namesBefore = watched.names;
   }
 
   private scopesOf({ locks, waits }: Watched): Set<string> {

@@ -381,7 +381,8 @@ export class Voter implements ProposerHost {
 
   /** What an answer tells of the scope besides the outcome. */
   view(scope: string, command: Command, settlement: Settlement & { kind: 'decided' }): View {
-    return viewOf(this.memory.get(scope), command, settlement, this.now, this.duties.entriesOf(scope));
+    const entries = command.kind === 'extend' ? this.duties.entriesOf(scope) : [];
+    return viewOf(this.memory.get(scope), command, settlement, this.now, entries);
   }
 
   // --- time ---

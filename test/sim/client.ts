@@ -3,7 +3,7 @@
  * releases through any gateway, retries lost answers through another with the same lock id, hangs up, comes back,
  * pauses, and dies. It counts its leases and its sessions as rules T1 and T4 say, on a clock of its own.
  */
-import type { Grant, LockId, Mode, Priority, SessionId } from '../../src/lock/state.ts';
+import type { FencingToken, Grant, LockId, Mode, Priority, SessionId } from '../../src/lock/state.ts';
 import type { AcquireRequest, ClientReply, ClientRequest } from '../../src/peer/request.ts';
 import { implicitSession } from '../../src/peer/sessions.ts';
 import { LEASE_MARGIN } from '../../src/vote/limits.ts';
@@ -522,12 +522,17 @@ export class Client {
   private convert(held: Held): void {
     const { random, time, journal, beliefs, rules } = this.world;
     const { belief } = held;
-    const { scope, lockId } = belief;
+    const { scope, lockId, token } = belief;
     const mode: Mode = belief.mode === 'write' ? 'read' : 'write';
     if (mode === 'read' && !rules.believesWhileConverting) belief.until = time.now;
     const waitMs = mode === 'write' && random.chance(0.7) ? Math.round(random.between(100, 2_000)) : 0;
     this.call(
-      () => ({ ...extension(scope, lockId, null), mode, waitMs }),
+      () => ({
+        ...extension(scope, lockId, null),
+        mode,
+        waitMs,
+        token: rules.namesToken ? (token as FencingToken) : null,
+      }),
       mode === 'read' ? 3 : 1,
       (reply) => {
         const outcome = reply?.kind === 'decided' ? reply.outcome : undefined;
@@ -607,7 +612,18 @@ export class Client {
 }
 
 function extension(scope: string, lockId: LockId, leaseMs: number | null): ClientRequest & { op: 'extend' } {
-  return { op: 'extend', scope, lockId, holder: null, leaseMs, replaces: null, mode: null, waitMs: 0, at: 0 };
+  return {
+    op: 'extend',
+    scope,
+    lockId,
+    holder: null,
+    leaseMs,
+    replaces: null,
+    mode: null,
+    token: null,
+    waitMs: 0,
+    at: 0,
+  };
 }
 
 function releasing(scope: string, lockId: LockId | null, holder: string | null): ClientRequest {

@@ -48,6 +48,8 @@ export interface Options {
   readonly lostReply: number;
   /** Clients act on what they hold after up to this share of its lease. */
   readonly holdShare: number;
+  /** Chance that a gateway never hears that its client hung up. */
+  readonly lostHangUp: number;
   /** Whether clients hold for moments only, so that lock ids retire by the hundred. */
   readonly hasty: boolean;
   /** Whether frames go through the codecs of the wire. */
@@ -96,6 +98,7 @@ export function draw(seed: number): Options {
     clientPause: some(0.6, 0, 0.25),
     lostReply: some(0.7, 0, 0.2),
     holdShare: 0.6,
+    lostHangUp: some(0.4, 0, 0.3),
     hasty,
     wire: random.chance(0.2),
   };

@@ -195,7 +195,12 @@ export class World {
         });
       });
     });
-    return () => time.after(random.exp(options.delayMs), () => hangUp());
+    // Of a connection that is half open nobody hears the end.
+    const endless = request.op === 'acquire' && request.leaseMs === 0;
+    const unheard = !endless && random.chance(options.lostHangUp);
+    return () => {
+      if (!unheard) time.after(random.exp(options.delayMs), () => hangUp());
+    };
   }
 
   // --- the network ---
