@@ -10,7 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+/** The build that is tried; QUORATE_TEST_MAIN names another one. */
+const BIN =
+  process.env.QUORATE_TEST_MAIN ?? fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 export interface Answer {
   readonly status: number;
@@ -56,6 +58,8 @@ export class Cluster {
   readonly nodes: Node[] = [];
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
   private root = '';
+  /** Whether the test is over: clients that wait give up. */
+  stopped = false;
 
   /** Makes the peers p1 to pn, and starts them unless told not to. Resolves once a quorum answers. */
   static async start(n: number, options: { readonly start?: boolean } = {}): Promise<Cluster> {
@@ -83,7 +87,7 @@ export class Cluster {
   }
 
   /** @param roster another roster than the cluster's own, as `--roster` takes it. */
-  launch(node: Node, roster: string = this.roster): void {
+  launch(node: Node, roster: string = this.roster, flags: readonly string[] = []): void {
     if (node.child !== undefined) throw new Error(`${node.name} runs`);
     node.out = '';
     node.err = '';
@@ -99,6 +103,7 @@ export class Cluster {
       roster,
       '--data-dir',
       node.dir,
+      ...flags,
     ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     node.child = child;
@@ -148,22 +153,37 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
+    this.stopped = true;
     for (const node of this.nodes) this.signal(node, 'SIGCONT');
     await Promise.all(this.nodes.map((node) => this.end(node, 'SIGKILL')));
     this.agent.destroy();
     await rm(this.root, { recursive: true, force: true });
   }
 
-  /** Sends one command. Rejects if no answer comes, as when the peer dies meanwhile. */
-  lock(node: Node, body: unknown, timeoutMs = 10_000): Promise<Answer> {
-    return this.call(node, 'POST', '/api/v1.0/lock', JSON.stringify(body), timeoutMs);
+  /**
+   * Sends one command. Rejects if no answer comes, as when the peer dies meanwhile.
+   * @param gone closes the connection when it is aborted, as the death of the client would.
+   */
+  lock(node: Node, body: unknown, timeoutMs = 10_000, gone?: AbortSignal): Promise<Answer> {
+    return this.call(node, 'POST', '/api/v1.0/lock', JSON.stringify(body), timeoutMs, gone);
+  }
+
+  post(node: Node, path: string, body?: object, timeoutMs = 5_000): Promise<Answer> {
+    return this.call(node, 'POST', path, body === undefined ? '' : JSON.stringify(body), timeoutMs);
   }
 
   get(node: Node, path: string, timeoutMs = 5_000): Promise<Answer> {
     return this.call(node, 'GET', path, '', timeoutMs);
   }
 
-  private call(node: Node, method: string, path: string, body: string, timeoutMs: number): Promise<Answer> {
+  private call(
+    node: Node,
+    method: string,
+    path: string,
+    body: string,
+    timeoutMs: number,
+    gone?: AbortSignal,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const headers =
         body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
@@ -189,6 +209,7 @@ export class Cluster {
         req.destroy(new Error(`no answer from ${node.name} in ${timeoutMs} ms`)),
       );
       req.on('error', reject);
+      gone?.addEventListener('abort', () => req.destroy(new Error('the client is gone')), { once: true });
       req.end(body);
     });
   }

@@ -14,7 +14,7 @@ import type { Standing } from '../../src/mesh/types.ts';
 import type { AcquireRequest, ClientReply, ReleaseRequest } from '../../src/peer/request.ts';
 import { registerCodec } from '../../src/store/registers.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import type { StoredRegister } from '../../src/vote/acceptor.ts';
+import type { RegisterWrite, StoredRegister } from '../../src/vote/acceptor.ts';
 
 export class TestPeer {
   readonly name: string;
@@ -23,7 +23,7 @@ export class TestPeer {
   readonly failures: unknown[] = [];
   runner: Runner = undefined as never;
   private readonly server: Server;
-  private store: Store<StoredRegister> | undefined;
+  private store: Store<StoredRegister, RegisterWrite> | undefined;
 
   constructor(name: string, server: Server) {
     this.name = name;
@@ -81,15 +81,22 @@ export class TestPeer {
       made: false,
       holder: `holder-of-${lockId}`,
       named: true,
+      mode: 'write',
+      priority: 'normal',
+      reason: null,
+      session: null,
       leaseMs: 60_000,
-      repeat: false,
+      waitMs: 0,
+      pollMs: null,
+      repeat: 0,
       at: Date.now(),
     };
     return this.runner.request(request, { timeoutMs });
   }
 
   release(scope: string, lockId: string, timeoutMs = 5_000): Promise<ClientReply> {
-    const request: ReleaseRequest = { op: 'release', scope, lockId: lockId as LockId, holder: null };
+    const which = { scope, lockId: lockId as LockId, holder: null };
+    const request: ReleaseRequest = { op: 'release', ...which, force: null, at: Date.now() };
     return this.runner.request(request, { timeoutMs });
   }
 

@@ -1,5 +1,6 @@
 /**
- * 20 clients on 5 real peers take and release few locks 5,000 times while peers are killed at random.
+ * 20 clients on 5 real peers take and release few locks 5,000 times while peers are killed at random. Most of the
+ * times they wait in the queue, else they ask again and again.
  * By the holders' own clocks no two holds of a scope overlap, and tokens strictly grow.
  */
 import { randomUUID } from 'node:crypto';
@@ -11,6 +12,7 @@ const CLIENTS = 20;
 const PAIRS = 5_000;
 const SCOPES = 4;
 const LEASE_MS = 4_000;
+const WAIT_MS = 1_000;
 
 interface Hold {
   readonly token: number;
@@ -37,6 +39,8 @@ test('no overlap and growing tokens while peers are killed', { timeout: 240_000 
     while (counts.pairs < PAIRS && !stop) {
       const scope = `storm/${(turn * 7 + index) % SCOPES}`;
       const lock_id = randomUUID();
+      const wait = turn % 4 === 0 ? {} : { wait: `${WAIT_MS}ms` };
+      // The lease began after this, whichever attempt was granted, and however long it had waited.
       const sent = performance.now();
       let granted: Answer | undefined;
       for (let attempt = 0; attempt < 4 && granted === undefined; attempt++) {
@@ -47,6 +51,7 @@ test('no overlap and growing tokens while peers are killed', { timeout: 240_000 
           holder: `c${index}`,
           timeout: `${LEASE_MS}ms`,
           repeat: attempt,
+          ...wait,
         };
         const answer = await cluster.lock(nodeFor(turn++), body, 3_000).catch(() => undefined);
         if (answer?.status === 200 || answer?.status === 423 || answer?.status === 409) granted = answer;

@@ -180,8 +180,12 @@ export class Chains {
         `${scope}: ${keyOf(link.ballot)} v${link.version} leaves somebody waiting`,
       );
     if (last !== undefined) this.checkOrder(scope, record, last.state, link.state);
+    // What is unclaimed nobody has: its client may be gone for good, and then it ends so.
     const again = link.state.holders.find(
-      ({ lockId }) => record.ended.has(lockId) && !last?.state.holders.some((held) => held.lockId === lockId),
+      ({ lockId, unclaimed }) =>
+        unclaimed === null &&
+        record.ended.has(lockId) &&
+        !last?.state.holders.some((held) => held.lockId === lockId && held.unclaimed === null),
     );
     if (again !== undefined && !this.watcher.wanted(again.lockId))
       throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
