@@ -176,6 +176,8 @@ export class Gateway implements Steps {
     const missing = indices(finding.missing | this.questions.missingVoters());
     // After a first change was decided, or may have been, "nothing happened" is not true of the whole.
     const may = finding.kind === 'unknown' || pending.changed;
+    // A copy of it may yet come to wait here, with nobody to speak for it: a look will find it.
+    if (may && isWaitable(pending.request)) this.places.watch(now, pending);
     if (pending.client) this.reply(pending, { kind: may ? 'unknown' : 'no_quorum', missing });
     else this.drop(now, pending);
   }

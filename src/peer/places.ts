@@ -29,7 +29,7 @@ import { scopeOfSession } from './sessions.ts';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** How much of the slowest vote seen is forgotten with each new one. */
-const SLOWEST_DECAY = 0.999;
+const SLOWEST_DECAY = 0.98;
 
 export interface PlacesPort {
   readonly voters: number;
@@ -309,6 +309,11 @@ export class Places {
   }
 
   // --- each second ---
+
+  /** What became of a request is not known: its scope is looked at for a while. */
+  watch(now: number, pending: Pending): void {
+    this.looks.watch(now, scopeOf(pending));
+  }
 
   /** The peers that would have told of a promotion may be gone. */
   lookSoon(now: number): void {
