@@ -44,8 +44,10 @@ interface ScopeRecord {
   readonly ballots: Map<string, Votes>;
   readonly promised: (Ballot | undefined)[];
   readonly chain: Link[];
-  /** Every lock id that was ever chosen as retired. */
-  readonly ended: Set<string>;
+  /** Every lock id that was ever chosen as retired, and how many were by then. */
+  readonly ended: Map<string, number>;
+  /** Those that were asked for by who knew of that many: to the ring they may be new, and the guard of L4 is not for them. */
+  readonly anew: Set<string>;
   /** How often each who waits has been overtaken since it joined the queue. */
   overtaken: Map<LockId, number>;
 }
@@ -82,7 +84,14 @@ export class Chains {
   private record(scope: string): ScopeRecord {
     let record = this.scopes.get(scope);
     if (record === undefined) {
-      record = { ballots: new Map(), promised: [], chain: [], ended: new Set(), overtaken: new Map() };
+      record = {
+        ballots: new Map(),
+        promised: [],
+        chain: [],
+        ended: new Map(),
+        anew: new Set(),
+        overtaken: new Map(),
+      };
       this.scopes.set(scope, record);
     }
     return record;
@@ -187,14 +196,14 @@ export class Chains {
         record.ended.has(lockId) &&
         !last?.state.holders.some((held) => held.lockId === lockId && held.unclaimed === null),
     );
-    if (again !== undefined && !this.watcher.wanted(again.lockId))
+    if (again !== undefined && !record.anew.has(again.lockId) && !this.watcher.wanted(again.lockId))
       throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
     const fresh = Math.min(
       link.state.retirements - (last?.state.retirements ?? 0),
       link.state.retired.length,
     );
     for (const { lockId, ending, token } of link.state.retired.slice(link.state.retired.length - fresh)) {
-      record.ended.add(lockId);
+      record.ended.set(lockId, link.state.retirements);
       if (ending === 'released' && token > 0 && !this.watcher.mayRelease(scope, lockId)) {
         throw new Violation('ended-unasked', `${scope}: nobody asked to release ${lockId}`);
       }
@@ -238,6 +247,13 @@ export class Chains {
       if (count > 0) overtaken.set(lockId, count);
     }
     record.overtaken = overtaken;
+  }
+
+  /** An acquire is on its way to another peer. */
+  asked(scope: string, lockId: LockId, seen: number): void {
+    const record = this.record(scope);
+    const endedAt = record.ended.get(lockId);
+    if (endedAt !== undefined && seen >= endedAt) record.anew.add(lockId);
   }
 
   /** Index of the newest link that was chosen at this true time, -1 for none. */

@@ -31,7 +31,12 @@ function leaseInWords(leaseId: string): string {
 
 export function scopeInWords(scope: string): string {
   const session = sessionOfScope(scope);
-  return session === undefined ? scope : `session ${session}`;
+  return session === undefined ? scope : `session ${shortly(session)}`;
+}
+
+/** A gateway's sessions are numbered from where a long number was drawn: its end tells them apart. */
+function shortly(text: string): string {
+  return text.replace(/\b(p\d+-\d+-)\d+(\d{3})\b/g, '$1$2');
 }
 
 export function stateInWords(state: LockState): string {
@@ -39,7 +44,7 @@ export function stateInWords(state: LockState): string {
   for (const { lockId } of everybody(state.queue)) words.push(`${lockId} waits`);
   for (const { lockId } of values(state.parked)) words.push(`${lockId} is kept a place`);
   if (state.upgrade !== null) words.push(`${state.upgrade.lockId} waits to write`);
-  return words.length === 0 ? `free, token ${state.token}` : words.join('; ');
+  return words.length === 0 ? `free, token ${state.token}` : shortly(words.join('; '));
 }
 
 function holdingInWords({ holder, lockId, mode, token, leaseId, unclaimed }: Grant): string {
@@ -99,6 +104,8 @@ function outcomeInWords(outcome: Outcome): string {
     }
     case 'queued':
       return `queued at ${outcome.position}`;
+    case 'elsewhere':
+      return `waits elsewhere at ${outcome.position}`;
     case 'released':
       return `released${outcome.repeat ? ' already' : ''}, token ${outcome.token}`;
     case 'ended':
@@ -146,7 +153,7 @@ export function replyInWords(reply: ClientReply): string {
 /** @param plain the scope that goes without saying; others are named. */
 export function messageInWords(message: Message, plain: string): string {
   const about = 'scope' in message && message.scope !== plain ? `, ${scopeInWords(message.scope)}` : '';
-  return `${bareMessageInWords(message)}${about}`;
+  return `${shortly(bareMessageInWords(message))}${about}`;
 }
 
 function bareMessageInWords(message: Message): string {

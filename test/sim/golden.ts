@@ -118,8 +118,8 @@ class Play {
     const own = { session: scope as SessionId, holder: scope, ttlMs: millisOf(after('ttl', '6s')), at: 0 };
     const requests = new Map<string, ClientRequest>([
       ['acquire', { ...mine, ...wish, ...how, op: 'acquire' }],
-      ['extend', { ...mine, op: 'extend', leaseMs, replaces: null, mode: null, waitMs: 0 }],
-      ['convert', { ...mine, op: 'extend', leaseMs: null, replaces: null, mode, waitMs }],
+      ['extend', { ...mine, op: 'extend', leaseMs, replaces: null, mode: null, token: null, waitMs: 0 }],
+      ['convert', { ...mine, op: 'extend', leaseMs: null, replaces: null, mode, token: null, waitMs }],
       ['release', { ...mine, op: 'release', force: null }],
       ['status', { op: 'status', scope }],
       ['open', { ...own, op: 'open_session' }],

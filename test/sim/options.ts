@@ -141,6 +141,8 @@ const CONVERTING: Partial<Options> = {
   reads: 0.5,
   sessions: 0,
   converts: 0.9,
+  pauseEveryMs: 800,
+  lostHangUp: 0.5,
   clientPause: 0,
   clientCrash: 0,
   holdShare: 0.1,

@@ -215,6 +215,10 @@ export class World {
       this.journal.note('dropped', from, target.index, () => `p${from} -> p${target.index} ${kinds(frame)}`);
       return;
     }
+    for (const message of frame.messages) {
+      if (message.kind !== 'forward' || message.command.kind !== 'acquire') continue;
+      this.chains.asked(message.scope, message.command.lockId, message.command.seen);
+    }
     const { life } = target;
     // Some runs send what would be on the wire, so that the codecs are judged by the same checkers.
     const carried = options.wire ? frameFromWire(unpack(pack(frameToWire(frame)))) : frame;
