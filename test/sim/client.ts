@@ -373,7 +373,7 @@ export class Client {
     }
     if (wish.session?.implicit === true) wish.session.beating = false;
     const unsure = reply?.kind !== 'decided' || reply.outcome.kind === 'mismatch';
-    if (leaseMs === 0 && unsure) this.releaseForSure(scope, lockId);
+    if (leaseMs === 0 && unsure) this.cancelForSure(scope, lockId);
     else this.rest();
   }
 
@@ -389,7 +389,8 @@ export class Client {
         if (reply?.kind === 'decided' && reply.outcome.kind === 'cancelled') {
           this.world.beliefs.certainlyNot(scope, lockId, 'cancelled', false);
           this.rest();
-        } else if (granted || wish.leaseMs === 0) this.releaseForSure(scope, lockId);
+        } else if (granted) this.releaseForSure(scope, lockId);
+        else if (wish.leaseMs === 0) this.cancelForSure(scope, lockId);
         else this.walkAway(wish);
       },
     );
@@ -599,13 +600,16 @@ export class Client {
     );
   }
 
+  /** A lock id that may yet be granted is retired; a lock that was granted is released. */
   private cancelForSure(scope: string, lockId: LockId): void {
+    this.world.released.add(lockId);
     this.call(
       () => ({ op: 'cancel', scope, lockId, holder: null, at: 0 }),
       5,
       (reply) => {
-        if (reply?.kind === 'decided' && reply.outcome.kind !== 'granted') this.rest();
-        else this.releaseForSure(scope, lockId);
+        if (reply?.kind !== 'decided') this.cancelForSure(scope, lockId);
+        else if (reply.outcome.kind === 'granted') this.releaseForSure(scope, lockId);
+        else this.rest();
       },
     );
   }
