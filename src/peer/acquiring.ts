@@ -94,6 +94,10 @@ export class Acquiring {
   /** Asks for what is wanted, for the first time or again. */
   act(now: number, pending: Pending): void {
     const request = pending.request as AcquireRequest;
+    if (request.waitMs > 0 && !this.places.own.isOpen) {
+      this.enter(now, pending, request); // the session died while something else was under way
+      return;
+    }
     this.steps.step(now, pending, request.scope, this.command(pending), (at, found, question) =>
       this.acquired(at, pending, request, found, question),
     );

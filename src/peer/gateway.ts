@@ -152,7 +152,14 @@ export class Gateway implements Steps {
         this.fail(at, pending, finding);
       } else if (finding.outcome.kind === 'stale' && pending.client) {
         this.remember(scope, finding.view.retirements);
-        this.questions.again(at, asked, this.acquiring.command(pending));
+        if (this.places.own.isOpen || !isWaitable(pending.request)) {
+          this.questions.again(at, asked, this.acquiring.command(pending));
+          return;
+        }
+        answered = true;
+        pending.question = undefined;
+        this.questions.close(asked);
+        this.acquiring.act(at, pending);
       } else {
         answered = true;
         pending.question = undefined;

@@ -45,6 +45,10 @@ export class OwnSession {
     this.id = port.freshId();
   }
 
+  get isOpen(): boolean {
+    return this.state === 'open';
+  }
+
   /** Calls back once the session is open, or cannot be opened at present. */
   whenOpen(now: number, then: (now: number, open: boolean) => void): void {
     this.idleBeats = 0;

@@ -191,6 +191,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     ...claimant,
     mode,
     leaseMs: natural,
+    again: fc.boolean(),
     wait: fc.boolean(),
     claimMs: natural,
     gateway: sessionId,
@@ -227,7 +228,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
 export const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ kind: kind('granted', 'converted'), grant, repeat: fc.boolean() }),
   fc.record({ kind: kind('already_held', 'upgrading', 'deadlock', 'extended', 'outdated'), grant }),
-  fc.record({ kind: kind('queued', 'busy'), position: natural }),
+  fc.record({ kind: kind('queued', 'elsewhere', 'busy'), position: natural }),
   fc.record({ kind: kind('ended'), ending, token, note }),
   fc.record({ kind: kind('released'), token, repeat: fc.boolean() }),
   fc.record({

@@ -103,6 +103,7 @@ describe('extend', () => {
       leaseMs: 60_000,
       replaces: null,
       mode: null,
+      token: null,
       waitMs: 0,
       at: expect.any(Number),
     });

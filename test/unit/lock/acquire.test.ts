@@ -41,6 +41,8 @@ const moved = (gateway: typeof GATEWAY, repeat: number) =>
   ({ kind: 'moved', lockId: ID, gateway, repeat }) as const;
 const again = (grant = mine) => ({ kind: 'granted', grant, repeat: true }) as const;
 const at = (position: number) => ({ kind: 'queued', position }) as const;
+const elsewhere = (position: number) => ({ kind: 'elsewhere', position }) as const;
+const away = (how: Parameters<typeof acquire>[0]) => acquire({ wait: true, gateway: AWAY, ...how });
 const named = (holder: string) => ({ ...other, holder });
 const MISMATCH = { kind: 'mismatch' } as const;
 const mode = 'read' as const;
@@ -99,23 +101,40 @@ const TABLE: readonly Row[] = [
     'A1',
     'unclaimed, elsewhere',
     { holders: [pending] },
-    acquire({ gateway: AWAY, repeat: 2 }),
+    acquire({ wait: true, gateway: AWAY, repeat: 2 }),
     again(movedPending),
     [moved(AWAY, 2)],
   ],
   [
     'A1',
+    'unclaimed, elsewhere, by who would not wait',
+    { holders: [pending] },
+    acquire({ gateway: AWAY, repeat: 2 }),
+    again(pending),
+  ],
+  [
+    'A1',
+    'unclaimed, elsewhere, by what a gateway asks again of itself',
+    { holders: [pending] },
+    acquire({ wait: true, again: true, gateway: AWAY, repeat: 2 }),
+    again(pending),
+  ],
+  [
+    'A1',
     'unclaimed, elsewhere, by an earlier one',
     { holders: [pending] },
-    acquire({ gateway: AWAY }),
+    acquire({ wait: true, gateway: AWAY }),
     again(pending),
   ],
   ['A2', 'a repeat', queued, acquire({ wait: true, repeat: 1 }), at(2)],
   ['A2', 'a repeat that shall not wait', queued, acquire({ repeat: 1 }), at(2)],
-  ['A2', 'elsewhere, by a later one', queued, acquire({ gateway: AWAY, repeat: 2 }), at(2), [moved(AWAY, 2)]],
-  ['A2', 'elsewhere, by the same', queued, acquire({ gateway: AWAY, repeat: 1 }), at(2), [moved(AWAY, 1)]],
-  ['A2', 'elsewhere, by an earlier one', queued, acquire({ gateway: AWAY, repeat: 0 }), at(2)],
-  ['A2', 'by a later one, here', queued, acquire({ repeat: 2 }), at(2), [moved(GATEWAY, 2)]],
+  ['A2', 'elsewhere, by a later one', queued, away({ repeat: 2 }), at(2), [moved(AWAY, 2)]],
+  ['A2', 'elsewhere, by the same', queued, away({ repeat: 1 }), at(2), [moved(AWAY, 1)]],
+  ['A2', 'elsewhere, by an earlier one', queued, away({ repeat: 0 }), elsewhere(2)],
+  ['A2', 'elsewhere, by who would not wait', queued, away({ wait: false, repeat: 2 }), elsewhere(2)],
+  ['A2', 'elsewhere, asked again by a gateway', queued, away({ again: true, repeat: 1 }), elsewhere(2)],
+  ['A2', 'here, asked again by its gateway', queued, acquire({ wait: true, again: true, repeat: 1 }), at(2)],
+  ['A2', 'by a later one, here', queued, acquire({ wait: true, repeat: 2 }), at(2), [moved(GATEWAY, 2)]],
   [
     'A3',
     'behind a holder, ahead of who came later',
@@ -125,6 +144,14 @@ const TABLE: readonly Row[] = [
     [moved(GATEWAY, 1)],
   ],
   ['A3', 'elsewhere', kept, acquire({ wait: true, gateway: AWAY, repeat: 5 }), at(1), [moved(AWAY, 5)]],
+  [
+    'A3',
+    'elsewhere, asked again by a gateway',
+    kept,
+    acquire({ wait: true, again: true, gateway: AWAY }),
+    at(1),
+    [moved(AWAY, 1)],
+  ],
   [
     'A3',
     'into a free scope',

@@ -62,7 +62,7 @@ describe('a scope under random commands', () => {
     const met = new Set<string>();
     fc.assert(
       fc.property(scene, ({ worn, moves }) => beside(worn, moves, met)),
-      { numRuns: 300, seed: 1 },
+      { numRuns: 300, seed: 6 },
     );
     expect([...met].sort()).toEqual(EVERY_MEETING);
   });
@@ -289,6 +289,7 @@ const EVERY_MEETING = [
   'acquire already_held',
   'acquire busy',
   'acquire deadlock',
+  'acquire elsewhere',
   'acquire ended',
   'acquire granted',
   'acquire mismatch',

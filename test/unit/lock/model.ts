@@ -50,13 +50,15 @@ export class Notebook {
     const outcome = this.carryOut(command, leaseId);
     // L3: whatever frees the scope lets in whoever can be, in the same change.
     while (this.letIn(leaseId, at));
-    if (outcome !== 'as it is now') return outcome;
+    if (typeof outcome === 'object') return outcome;
     const { lockId } = command as Acquire;
     const mine = this.holder(lockId);
-    return mine === undefined ? this.queuedAt(lockId) : { kind: 'granted', grant: mine, repeat: true };
+    if (mine !== undefined) return { kind: 'granted', grant: mine, repeat: true };
+    const queued = this.queuedAt(lockId);
+    return outcome === 'elsewhere' && queued.kind === 'queued' ? { ...queued, kind: outcome } : queued;
   }
 
-  private carryOut(command: Command, leaseId: LeaseId): Outcome | 'as it is now' {
+  private carryOut(command: Command, leaseId: LeaseId): Outcome | 'as it is now' | 'elsewhere' {
     switch (command.kind) {
       case 'read':
       case 'look':
@@ -137,7 +139,7 @@ export class Notebook {
     }
   }
 
-  private acquire(command: Acquire, leaseId: LeaseId): Outcome | 'as it is now' {
+  private acquire(command: Acquire, leaseId: LeaseId): Outcome | 'as it is now' | 'elsewhere' {
     const { lockId } = command;
     const mine = this.holder(lockId);
     const waiting = this.waiting(lockId);
@@ -148,10 +150,11 @@ export class Notebook {
       if (command.named && command.holder !== known.holder) return { kind: 'mismatch' };
     }
     // T6: the client waits where it asked last.
-    const follow = (waiter: Waiter): Waiter =>
-      command.repeat < waiter.repeat
-        ? waiter
-        : { ...waiter, gateway: command.gateway, repeat: command.repeat };
+    const follow = (waiter: Waiter): Waiter => {
+      const ofItself = command.again && waiter.gateway !== command.gateway;
+      if (!command.wait || ofItself || command.repeat < waiter.repeat) return waiter;
+      return { ...waiter, gateway: command.gateway, repeat: command.repeat };
+    };
     if (mine !== undefined) {
       if (mine.unclaimed === null) return { kind: 'granted', grant: mine, repeat: true };
       return {
@@ -162,7 +165,7 @@ export class Notebook {
     }
     if (waiting !== undefined) {
       waiting.waiter = follow(waiting.waiter);
-      return 'as it is now';
+      return waiting.waiter.gateway === command.gateway ? 'as it is now' : 'elsewhere';
     }
     if (away !== undefined) {
       if (!command.wait) return 'as it is now';
@@ -192,7 +195,7 @@ export class Notebook {
       };
     }
     if (!command.wait) return { kind: 'busy', position: ahead + 1 };
-    const { kind: _kind, wait: _wait, seen: _seen, ...wanted } = command;
+    const { kind: _kind, wait: _wait, seen: _seen, again: _again, ...wanted } = command;
     this.arrivals = arrival;
     this.line.push({ waiter: { ...wanted, arrival }, overtaken: 0 });
     return { kind: 'queued', position: ahead + 1 };
@@ -208,9 +211,9 @@ export class Notebook {
     if (command.mode === 'read' || this.holders.length === 1) {
       return { kind: 'converted', grant: this.turn(mine, command.mode), repeat: false };
     }
-    if (this.slot === null && !command.wait) return { kind: 'busy', position: 1 };
     if (this.slot !== null && this.slot.lockId !== mine.lockId) return { kind: 'deadlock', grant: mine };
-    if (command.wait) this.slot = { lockId: mine.lockId, gateway: command.gateway };
+    if (!command.wait) return { kind: 'busy', position: 1 };
+    this.slot = { lockId: mine.lockId, gateway: command.gateway };
     return { kind: 'upgrading', grant: mine };
   }
 

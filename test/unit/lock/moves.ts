@@ -39,6 +39,7 @@ export interface Move {
   readonly leaseMs: number;
   readonly wait: boolean;
   readonly repeat: number;
+  readonly again: boolean;
   /** Which lease or token it names. */
   readonly names: 'present' | 'former' | 'old' | 'none';
   /** How many retirements ago the gateway looked. */
@@ -63,6 +64,7 @@ const rest = {
   leaseMs: constants(NO_EXPIRY, 10, 20, 30, 20, 30),
   wait: weighted([5, true], [1, false]),
   repeat: fc.nat(3),
+  again: weighted([3, false], [1, true]),
   names: weighted<Move['names']>([5, 'present'], [1, 'former'], [1, 'old'], [1, 'none']),
   behind: weighted([12, 0], [1, 1], [1, RETIRED_RING], [1, RETIRED_RING + 1], [1, 1_000]),
   force: weighted([5, false], [1, true]),
@@ -203,8 +205,8 @@ function commandOf(m: Move, state: LockState, count: number): Command {
       const holder =
         m.fits && found !== undefined ? found.holder : m.holder === 'own' ? `of ${lockId}` : m.holder;
       const seen = Math.max(0, state.retirements - m.behind);
-      const { named, priority, leaseMs, wait, repeat } = m;
-      const rest = { mode, leaseMs, wait, claimMs: 5, gateway: m.gateway, repeat, seen, at };
+      const { named, priority, leaseMs, wait, repeat, again } = m;
+      const rest = { mode, leaseMs, wait, claimMs: 5, gateway: m.gateway, repeat, again, seen, at };
       const session = who.session;
       return { kind, lockId, holder, named, priority, reason: null, session, ttlMs: 1, ...rest };
     }

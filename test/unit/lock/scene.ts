@@ -135,6 +135,7 @@ export function acquire(more: Partial<Acquire> = {}): Acquire {
     claimMs: 2_500,
     gateway: GATEWAY,
     repeat: 0,
+    again: false,
     seen: RETIREMENTS,
     at: AT,
     ...more,
@@ -143,7 +144,7 @@ export function acquire(more: Partial<Acquire> = {}): Acquire {
 
 /** The waiter that an acquire becomes. */
 export function waiterOf(
-  { kind: _kind, wait: _wait, seen: _seen, ...rest }: Acquire,
+  { kind: _kind, wait: _wait, seen: _seen, again: _again, ...rest }: Acquire,
   arrival: number,
 ): Waiter {
   return { ...rest, arrival };

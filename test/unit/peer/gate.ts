@@ -46,6 +46,7 @@ export const extend = (lockId: string | null, holder: string | null = null): Cli
   holder,
   leaseMs: 2_000,
   replaces: null,
+  token: null,
   mode: null,
   waitMs: 0,
   at: 9,

@@ -4,107 +4,24 @@
  */
 import { expect, test } from 'vitest';
 import type { Command } from '../../../src/lock/command.ts';
-import { EMPTY, type LockId, type SessionId } from '../../../src/lock/state.ts';
+import type { FencingToken, LockId, SessionId } from '../../../src/lock/state.ts';
 import { GATEWAYS_REMEMBERED } from '../../../src/peer/limits.ts';
-import type { Message } from '../../../src/peer/messages.ts';
-import { Peer } from '../../../src/peer/peer.ts';
 import { scopeOfSession } from '../../../src/peer/sessions.ts';
-import type { StoredRegister } from '../../../src/vote/acceptor.ts';
-import { NO_BALLOT } from '../../../src/vote/ballot.ts';
 import { acquire } from '../vote/host.ts';
+import { Home, SCOPE } from './home.ts';
 
-const FRAME = { mesh: 'm', epoch: 1 };
-const SCOPE = 'orders/1';
 const S = 's' as SessionId;
-
-/** The peer 0 of three, whose accepts voter 1 always accepts, and whose disk is quick. */
-class Home {
-  now = 0;
-  private number = 1;
-  private readonly said: { readonly to: number; readonly message: Message }[] = [];
-  private readonly disk = new Map<string, StoredRegister>();
-  readonly peer = new Peer(
-    {
-      ...FRAME,
-      voters: ['p1', 'p2', 'p3'],
-      me: 0,
-      identity: 'p1',
-      boot: 1,
-      random: () => 0.5,
-      wall: () => 9,
-    },
-    { horizon: 10_000, read: (scope) => this.disk.get(scope), held: [] },
-    0,
-  );
-
-  constructor() {
-    for (const voter of [1, 2]) this.peer.liveness(0, voter, true);
-  }
-
-  hear(from: number, message: Message): void {
-    this.peer.receive(this.now, from, { ...FRAME, messages: [message] });
-    this.settle();
-  }
-
-  /** A command that came from that gateway's peer. */
-  forward(from: number, command: Command, scope = SCOPE): void {
-    this.hear(from, { kind: 'forward', request: this.number++, scope, command, waitMs: 5_000 });
-  }
-
-  /** Flushes, and lets voter 1 answer, until nothing is left to say. */
-  private settle(): void {
-    for (let busy = true; busy; ) {
-      busy = false;
-      while (this.peer.hasWrites) {
-        const batch = this.peer.takeWrites();
-        for (const [scope, { register }] of batch.registers) this.disk.set(scope, register);
-        this.peer.flushed(this.now, batch.number);
-      }
-      for (const [to, { messages }] of this.peer.takeFrames()) {
-        for (const message of messages) {
-          this.said.push({ to, message });
-          const answer = to === 1 ? answerOf(message) : undefined;
-          if (answer === undefined) continue;
-          this.peer.receive(this.now, 1, { ...FRAME, messages: [answer] });
-          busy = true;
-        }
-      }
-    }
-  }
-
-  wait(ms: number): void {
-    const end = this.now + ms;
-    while (this.peer.nextWake <= end) {
-      this.now = Math.max(this.now, this.peer.nextWake);
-      this.peer.wake(this.now);
-      this.settle();
-    }
-    this.now = end;
-  }
-
-  /** The news since the last call. */
-  news(): string[] {
-    return this.said.splice(0).flatMap(({ to, message }) => {
-      if (message.kind === 'notice') return [`notice ${message.grant.lockId} -> ${to}`];
-      return message.kind === 'obituary' ? [`obituary ${message.session} -> ${to}`] : [];
-    });
-  }
-}
-
-function answerOf(message: Message): Message | undefined {
-  if (message.kind === 'prepare') {
-    const { scope, ballot } = message;
-    return { kind: 'promised', scope, ballot, accepted: NO_BALLOT, version: 0, state: EMPTY };
-  }
-  if (message.kind !== 'accept') return undefined;
-  return { kind: 'accepted', scope: message.scope, ballot: message.ballot, seq: message.seq };
-}
 
 const waits = (lockId: string, gateway: string): Command => {
   return { ...acquire(lockId), wait: true, gateway: gateway as SessionId };
 };
 const release = (lockId: string): Command => {
   return { kind: 'release', lockId: lockId as LockId, gateway: null, force: null, at: 0 };
+};
+/** Of the gateway g2, about this lock id. */
+const from = (kind: 'claim' | 'convert' | 'cancel' | 'park' | 'release', lockId: string): Command => {
+  const rest = { token: 0 as FencingToken, mode: 'write', wait: false, force: null, at: 0 } as const;
+  return { kind, lockId: lockId as LockId, gateway: 'g2' as SessionId, ...rest };
 };
 const look = (gateway: string): Command => ({ kind: 'look', gateway: gateway as SessionId });
 
@@ -124,11 +41,21 @@ test('a notice goes to the peer through which the waiter came, and to nobody els
 });
 
 test('it goes where the gateway was last heard of, by whatever command', () => {
-  for (const command of [look('g2'), waits('c', 'g2')]) {
+  for (const command of [look('g2'), waits('c', 'g2'), from('claim', 'b'), from('convert', 'b')]) {
     const home = queue();
     home.forward(1, command);
     home.forward(2, release('a'));
     expect(home.news()).toEqual(['notice b -> 1']);
+  }
+});
+
+test('but not by one that may name the gateway of another peer', () => {
+  for (const kind of ['cancel', 'park', 'release'] as const) {
+    const home = queue();
+    home.forward(2, waits('c', 'g2'));
+    home.forward(1, from(kind, 'c'));
+    home.forward(1, release('a'));
+    expect(home.news()).toEqual(['notice b -> 2']);
   }
 });
 

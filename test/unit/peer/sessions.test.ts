@@ -19,6 +19,8 @@ class Ward {
   /** When this voter's own copies run out. */
   readonly own = new Map<SessionId, number>();
   readonly ranks = new Map<string, number>();
+  /** How often a register was read. */
+  reads = 0;
   private readonly lines: string[] = [];
   readonly sessions: Sessions;
 
@@ -28,7 +30,10 @@ class Ward {
       get now() {
         return ward.now;
       },
-      state: (scope) => this.states.get(scope),
+      state: (scope) => {
+        this.reads++;
+        return this.states.get(scope);
+      },
       ownCopyUntil: (of) => this.own.get(of),
       rank: (scope) => this.ranks.get(scope) ?? 0,
       lookUp: (of) => this.lines.push(`look up ${of}`),
@@ -327,4 +332,80 @@ test('many locks of one session in one scope are all named', () => {
   const ids = ['a', 'b', 'c'] as LockId[];
   ward.takes('x', stateOf({ holders: ids.map((one, i) => held(one, 'read', i + 1, { session: S })) }));
   expect(ward.entries(S)).toEqual(['x a 1', 'x b 2', 'x c 3']);
+});
+
+describe('the index forgets what registers name no more', () => {
+  const MANY = 20_000;
+  const names = Array.from({ length: MANY }, (_, i) => `n${i}`);
+  const beats = (ward: Ward, of: SessionId) => {
+    ward.wait(1);
+    ward.own.set(of, ward.now + 100); // it is beaten, so that its own copy is always young
+  };
+  /** How many registers are read to tell what the session has. */
+  const cost = (ward: Ward, of: SessionId) => {
+    const before = ward.reads;
+    ward.sessions.entriesOf(of);
+    return ward.reads - before;
+  };
+
+  test.each([
+    [
+      'one scope after the other',
+      (name: string) => name,
+      (ward: Ward, scope: string) => ward.states.delete(scope),
+    ],
+    ['one scope, again and again', () => 'x', () => {}],
+  ])('locks, %s', (_, scopeOf, forgets) => {
+    const ward = new Ward();
+    ward.happens('kept', granted('kept', S));
+    for (const name of names) {
+      beats(ward, S);
+      ward.happens(scopeOf(name), granted(name, S));
+      ward.happens(scopeOf(name), ended(id(name), 'released'));
+      forgets(ward, scopeOf(name));
+    }
+    ward.own.set(S, 1e9);
+    ward.wait(200);
+    expect(cost(ward, S)).toBeLessThan(500);
+    expect(ward.entries(S)).toEqual(['kept kept 1']);
+  });
+
+  test('scopes where a gateway has nobody any more', () => {
+    const ward = new Ward();
+    ward.happens('kept', granted('b', null), queued('kept', G));
+    for (const name of names) {
+      beats(ward, G);
+      ward.happens(name, granted('b', null), queued('c', G));
+      ward.happens(name, ended(id('c'), 'cancelled'));
+    }
+    ward.own.set(G, 1e9);
+    ward.wait(200);
+    expect(cost(ward, G)).toBeLessThan(500);
+    ward.did();
+    ward.sessions.died(G);
+    ward.wait(0);
+    expect(ward.did()).toEqual(['sweep kept of g']);
+  });
+
+  test('but nothing that they do name, however much', () => {
+    const ward = new Ward();
+    for (const name of names.slice(0, 2_000)) {
+      beats(ward, S);
+      ward.happens(name, granted(name, S), queued(`${name}-w`, G, S));
+    }
+    expect(ward.entries(S).length).toBe(4_000);
+    ward.own.set(G, 1e9);
+    ward.sessions.died(S);
+    ward.wait(0);
+    expect(ward.did().filter((line) => line.startsWith('sweep')).length).toBe(2_000);
+  });
+
+  test('to tell the locks of a session forgets as well', () => {
+    const ward = new Ward();
+    for (const name of names.slice(0, 2_000)) {
+      ward.happens(name, granted(name, S));
+      ward.happens(name, ended(id(name), 'released'));
+    }
+    expect([cost(ward, S) >= 2_000, cost(ward, S)]).toEqual([true, 0]);
+  });
 });

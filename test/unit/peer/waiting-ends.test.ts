@@ -150,16 +150,13 @@ describe('its poll is over', () => {
     expect(gate.told(again)).toBe('granted a 2/3');
   });
 
-  test('nobody comes back: the place is given up, and a grant that comes between is released', () => {
+  test('nobody comes back: the place is parked, which ends no wait that begins anew', () => {
     const { gate } = polled();
     gate.wait(PLACE_KEPT_MS - 1);
     for (const line of gate.askedOf('a')) expect(line).not.toMatch(/^(cancel|park)/);
     gate.wait(1);
-    expect(gate.askedOf('a')).toEqual(['cancel a -> 0']);
-    gate.say('cancel a', { kind: 'granted', grant: unclaimed('a'), repeat: true });
-    expect(gate.askedOf('a')).toEqual(['release a -> 0']);
-    // Only while it is unclaimed here: its client may have found it elsewhere.
-    expect(gate.command('release a')).toMatchObject({ gateway: 'g0' });
+    expect(gate.askedOf('a')).toEqual(['park a -> 0']);
+    expect(gate.command('park a')).toMatchObject({ gateway: 'g0' });
   });
 });
 

@@ -68,6 +68,16 @@ describe('the session comes first', () => {
   });
 });
 
+test.each([
+  ['the first time', false],
+  ['again', true],
+])('an implicit one that lives for another time than asked is another one: opened %s', (_, before) => {
+  const gate = new Gate();
+  const id = gate.ask(acquire('a', with6s(true)));
+  gate.say('acquire session s', granted('s', before), { holders: [{ ...grant('s'), leaseMs: 9_000 }] });
+  expect([gate.told(id), gate.asked()]).toEqual(['mismatch a 2/3', ['acquire session s -> 0']]);
+});
+
 describe('granted without a claim', () => {
   test('by a notice: it counts from the last question that was told "still waiting"', () => {
     const { gate, id } = explicit();
@@ -136,6 +146,7 @@ describe('granted without a claim', () => {
     gate.asked();
     gate.say('extend a', { kind: 'not_found' });
     expect([gate.askedOf('a'), gate.told(id)]).toEqual([['acquire a -> 0'], undefined]);
+    expect(gate.command('acquire a')).toMatchObject({ again: true });
   });
 
   test('the extension finds it ended: that is told', () => {
@@ -263,5 +274,10 @@ describe('an implicit session that was opened in vain', () => {
   test('is not closed while the lock id may yet be granted to a repeat', () => {
     const { gate } = refused({});
     expect(gate.asked()).not.toContain('release session s -> 0');
+  });
+
+  test('is closed at once if nobody else can know the lock id', () => {
+    const { gate, id } = refused({ made: true });
+    expect([gate.asked(), gate.told(id)]).toEqual([['release session s -> 0'], 'busy a 2/3']);
   });
 });

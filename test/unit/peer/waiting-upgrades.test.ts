@@ -48,16 +48,23 @@ test('the notice is lost: the look misses it, and to ask again tells', () => {
 
 test('a lease that was asked for as well is set once it writes', () => {
   const { gate, id } = upgrading(9_000);
+  gate.wait(700);
   gate.notice(WRITES);
   gate.say('convert a', { kind: 'converted', grant: WRITES, repeat: true });
   expect([gate.askedOf('a').at(-1), gate.told(id)]).toEqual(['extend a -> 0', undefined]);
   gate.say('extend a', { kind: 'extended', grant: WRITES });
   expect(gate.told(id)).toBe('extended a 2/3');
+  expect(gate.heardBy(id)).toMatchObject({ countFromMs: 700 }); // from the send of the extension
 });
 
 describe('its time is over', () => {
   test.each<readonly [string, Outcome, string]>([
     ['given up', CANCELLED, 'busy a 2/3'],
+    [
+      'it still reads, as a cancel that found no upgrade says',
+      { kind: 'granted', grant: READS, repeat: true },
+      'busy a 2/3',
+    ],
     ['it writes by now', { kind: 'granted', grant: WRITES, repeat: true }, 'converted a 2/3'],
     [
       'its read lock ended',

@@ -19,6 +19,7 @@ describe('into the queue', () => {
     gate.opened();
     expect(gate.asked()).toEqual(['acquire a -> 0']);
     expect(gate.command('acquire a')).toMatchObject({ wait: true, gateway: 'g0', claimMs: CLAIM_MIN_MS });
+    expect(gate.command('acquire a')).toMatchObject({ again: false });
     gate.say('acquire a', QUEUED);
     expect(gate.told(id)).toBeUndefined();
     gate.ask(waiting('b'));
@@ -98,8 +99,21 @@ describe('granted', () => {
     gate.wait(1_000);
     gate.say('look', LOOKED);
     expect(gate.askedOf('a')).toEqual(['acquire a -> 0']);
+    expect(gate.command('acquire a')).toMatchObject({ again: true }); // whoever waits elsewhere stays there
     gate.say('acquire a', QUEUED);
     expect(gate.told(id)).toBeUndefined();
+  });
+
+  test('its client asked elsewhere meanwhile, and waits there: that is told, and no place is kept here', () => {
+    const gate = new Gate();
+    const id = gate.waits(waiting('a'));
+    gate.wait(1_000);
+    gate.say('look', LOOKED);
+    gate.say('acquire a', { kind: 'elsewhere', position: 3 });
+    expect([gate.told(id), gate.gateway.size]).toEqual(['waiting at 3, 2/3', 0]);
+    gate.asked();
+    gate.wait(60_000);
+    expect(gate.askedOf('a')).toEqual([]);
   });
 
   test('a look that left before it waited does not miss it', () => {
@@ -139,6 +153,16 @@ describe('granted', () => {
     gate.asked();
     gate.say('claim a', QUEUED);
     expect([gate.askedOf('a'), gate.told(id)]).toEqual([['acquire a -> 0'], undefined]);
+    expect(gate.command('acquire a')).toMatchObject({ again: true });
+  });
+
+  test('its client asked elsewhere before the claim came: that it waits is told, not that it holds', () => {
+    const gate = new Gate();
+    const id = gate.waits(waiting('a'));
+    gate.notice(unclaimed('a'));
+    gate.asked();
+    gate.say('claim a', { kind: 'granted', grant: unclaimed('a', 'another'), repeat: true });
+    expect([gate.askedOf('a'), gate.told(id)]).toEqual([[], 'waiting at 1, 2/3']);
   });
 
   test('the time for the votes of a claim begins with the claim', () => {

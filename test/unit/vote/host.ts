@@ -35,6 +35,7 @@ export const acquire = (lockId: string, holder = lockId): Acquire => ({
   claimMs: 2_000,
   gateway: 'g' as SessionId,
   repeat: 0,
+  again: false,
   seen: 0,
   at: 0,
 });
