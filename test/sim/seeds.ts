@@ -43,6 +43,14 @@ export function runSeeds(first: number, runs: number, share: 0 | 1): void {
     'told already_held',
     'told no_quorum',
     'lapsed',
+    'told waiting',
+    'told deadlock',
+    'waited in vain',
+    'hung up',
+    'opened',
+    'beat',
+    'converting converted',
+    'force',
   ]) {
     expect(totals.get(kind) ?? 0, kind).toBeGreaterThan(done / 50);
   }
