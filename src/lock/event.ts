@@ -15,6 +15,7 @@ import {
   type LockState,
   type Mode,
   NO_EXPIRY,
+  NO_TOKEN,
   RETIRED_RING,
   type Retired,
   type SessionId,
@@ -188,7 +189,7 @@ function promotion(waiter: Waiter, event: Promoted): Grant {
     ...claimantOf(waiter),
     mode,
     token,
-    former: 0 as FencingToken,
+    former: NO_TOKEN,
     leaseMs: claimed ? leaseMs : claimMs,
     leaseId,
     at,
@@ -203,7 +204,7 @@ function grant(state: LockState, granted: Grant, arrival: number): LockState {
     ...state,
     token: granted.token,
     holders: [...state.holders, granted],
-    queue: alone ? state.queue : overtake(state.queue, arrival),
+    queue: overtake(state.queue, arrival),
     arrivals: alone ? state.arrivals : Math.max(state.arrivals, arrival),
   };
 }
@@ -247,7 +248,7 @@ function giveBack(state: LockState, which: (held: Grant) => boolean): LockState 
 function retire(state: LockState, lockId: LockId, ending: Ending, note: string | null): LockState {
   const held = findGrant(state, lockId);
   const waiter = held === undefined ? findWaiter(state.queue, lockId) : undefined;
-  const entry: Retired = { lockId, ending, token: held?.token ?? (0 as FencingToken), note };
+  const entry: Retired = { lockId, ending, token: held?.token ?? NO_TOKEN, note };
   const kept = state.retired.length < RETIRED_RING ? state.retired : state.retired.slice(1);
   return {
     ...state,

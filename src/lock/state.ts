@@ -129,7 +129,7 @@ export interface LockState {
 
 /** A scope that nobody ever touched. */
 export const EMPTY: LockState = {
-  token: 0 as FencingToken,
+  token: NO_TOKEN,
   holders: [],
   queue: NOBODY,
   parked: undefined,

@@ -4,8 +4,7 @@
  * cancel is chosen (L4); nobody waits here before this gateway's own session is open (T6).
  */
 import type { Acquire, Command, Outcome } from '../lock/command.ts';
-import type { FencingToken, SessionId } from '../lock/state.ts';
-import { NO_TOKEN } from '../lock/state.ts';
+import { NO_TOKEN, type SessionId } from '../lock/state.ts';
 import type { GatewayRules } from './gateway.ts';
 import { beatOf, isOver, openingOf } from './own-session.ts';
 import type { Pending, Steps } from './pending.ts';
@@ -16,7 +15,7 @@ import type { AcquireRequest } from './request.ts';
 import { scopeOfSession } from './sessions.ts';
 
 /** The session that was opened for this lock is dead, and so is whatever lived with it. */
-const CRASHED: Outcome = { kind: 'ended', ending: 'crashed', token: 0 as FencingToken, note: null };
+const CRASHED: Outcome = { kind: 'ended', ending: 'crashed', token: NO_TOKEN, note: null };
 
 export class Acquiring {
   readonly promotion: Promotion;
@@ -84,11 +83,7 @@ export class Acquiring {
       this.act(now, pending);
       return;
     }
-    this.places.own.whenOpen(now, (at, open) => {
-      if (!pending.client) this.places.forget(pending);
-      else if (open) this.act(at, pending);
-      else this.steps.fail(at, pending, { kind: 'no_quorum', missing: 0 });
-    });
+    this.places.whenOpen(now, pending, (at) => this.act(at, pending));
   }
 
   /** Asks for what is wanted, for the first time or again. */

@@ -6,7 +6,7 @@
  */
 import type { Command } from '../lock/command.ts';
 import type { LockEvent } from '../lock/event.ts';
-import type { LockId, LockState, SessionId } from '../lock/state.ts';
+import type { Grant, LockId, LockState, SessionId } from '../lock/state.ts';
 import { values } from '../lock/tree.ts';
 import { firstOverAt, overAt } from '../vote/acceptor.ts';
 import { LINE_STEP_MS } from '../vote/limits.ts';
@@ -155,17 +155,19 @@ export class Duties {
   /** Tells those concerned what a change, which is chosen, did besides what was asked for. */
   announce(scope: string, { events, outcome, state, votes }: Settlement & { kind: 'decided' }): void {
     const session = sessionOfScope(scope);
-    if (events.length === 0) return;
-    const held = new Map(state.holders.map((grant) => [grant.lockId, grant]));
+    let held: Map<LockId, Grant> | undefined;
     for (const event of events) {
       if (event.kind === 'ended' && session === undefined) this.closeImplicit(scope, event.lockId);
       if (event.kind !== 'promoted' && event.kind !== 'converted') continue;
+      if (event.gateway === null) continue;
+      // Thousands may be promoted at once, and most changes promote nobody.
+      held ??= new Map(state.holders.map((grant) => [grant.lockId, grant]));
       const grant = held.get(event.lockId);
-      if (event.gateway === null || grant === undefined) continue;
+      if (grant === undefined) continue;
       const { retirements } = state;
       this.port.notice(event.gateway, { kind: 'notice', scope, grant, votes, retirements });
     }
-    if (session === undefined) return;
+    if (session === undefined || events.length === 0) return;
     if (outcome.kind !== 'expired' && !(outcome.kind === 'released' && !outcome.repeat)) return;
     this.sessions.died(session);
     this.port.obituary(session);

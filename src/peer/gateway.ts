@@ -146,31 +146,27 @@ export class Gateway implements Steps {
     if (pending.question !== undefined) this.questions.close(pending.question);
     let answered = false;
     const question = this.questions.ask(now, scope, command, pending.deadline, (at, finding, asked) => {
-      if (finding.kind !== 'decided') {
-        answered = true;
-        pending.question = undefined;
-        this.fail(at, pending, finding);
-      } else if (finding.outcome.kind === 'stale' && pending.client) {
-        this.remember(scope, finding.view.retirements);
-        if (this.places.own.isOpen || !isWaitable(pending.request)) {
-          this.questions.again(at, asked, this.acquiring.command(pending));
-          return;
-        }
-        answered = true;
-        pending.question = undefined;
-        this.questions.close(asked);
-        this.acquiring.act(at, pending);
-      } else {
-        answered = true;
-        pending.question = undefined;
-        this.remember(scope, finding.view.retirements);
-        this.places.tookMs(at - asked.sentAt);
-        if (pending.client) then(at, finding, asked);
-        else {
-          this.questions.close(asked);
-          this.drop(at, pending);
-        }
+      const decided = finding.kind === 'decided';
+      if (decided) this.remember(scope, finding.view.retirements);
+      const stale = decided && finding.outcome.kind === 'stale' && pending.client;
+      if (stale && (this.places.own.isOpen || !isWaitable(pending.request))) {
+        this.questions.again(at, asked, this.acquiring.command(pending));
+        return;
       }
+      answered = true;
+      pending.question = undefined;
+      if (!decided) {
+        this.fail(at, pending, finding);
+        return;
+      }
+      this.questions.close(asked);
+      if (stale) {
+        this.acquiring.act(at, pending);
+        return;
+      }
+      this.places.tookMs(at - asked.sentAt);
+      if (pending.client) then(at, finding, asked);
+      else this.drop(at, pending);
     });
     if (!answered) pending.question = question;
   }

@@ -5,6 +5,7 @@
  */
 import type { Command, Outcome } from '../lock/command.ts';
 import { type FencingToken, type Grant, type LockId, NO_TOKEN, type SessionId } from '../lock/state.ts';
+import { NEVER } from '../vote/task.ts';
 import { beatOf, isOver } from './own-session.ts';
 import { type Pending, type Steps, scopeOf } from './pending.ts';
 import type { Places } from './places.ts';
@@ -14,8 +15,6 @@ import { implicitSession, scopeOfSession } from './sessions.ts';
 
 /** Requests about a lock that is there already. */
 export type LockRequest = ReleaseRequest | ExtendRequest | CancelRequest | HeartbeatRequest;
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 /** No session has this id. */
 const NOBODY = '-' as SessionId;
@@ -150,11 +149,7 @@ export class Holding {
       this.convert(now, pending, request);
       return;
     }
-    this.places.own.whenOpen(now, (at, open) => {
-      if (!pending.client) this.places.forget(pending);
-      else if (open) this.convert(at, pending, request);
-      else this.steps.fail(at, pending, { kind: 'no_quorum', missing: 0 });
-    });
+    this.places.whenOpen(now, pending, (at) => this.convert(at, pending, request));
   }
 
   convert(now: number, pending: Pending, request: ExtendRequest): void {

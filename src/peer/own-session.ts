@@ -5,11 +5,10 @@
  */
 import type { Command, Outcome } from '../lock/command.ts';
 import type { LockId, SessionId } from '../lock/state.ts';
+import { NEVER } from '../vote/task.ts';
 import { GATEWAY_BEAT_MS, GATEWAY_TTL_MS } from './limits.ts';
 import type { Finding, Question } from './questions.ts';
 import { scopeOfSession } from './sessions.ts';
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 /** Beats without anybody waiting before the session is closed. */
 const IDLE_BEATS_MAX = 15;

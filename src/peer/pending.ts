@@ -3,14 +3,12 @@
  * gateway keeps that.
  */
 import type { Command, Outcome } from '../lock/command.ts';
-import type { FencingToken, LockId } from '../lock/state.ts';
-import { NO_TOKEN } from '../lock/state.ts';
+import { type FencingToken, type LockId, NO_TOKEN } from '../lock/state.ts';
+import { NEVER } from '../vote/task.ts';
 import type { Timed } from './heap.ts';
 import type { Decided, Finding, Question } from './questions.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
 import { scopeOfSession } from './sessions.ts';
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 export interface Pending extends Timed {
   readonly id: number;

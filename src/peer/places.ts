@@ -15,6 +15,7 @@
  */
 import type { Command } from '../lock/command.ts';
 import { type Grant, type LockId, NO_EXPIRY, NO_TOKEN, type SessionId } from '../lock/state.ts';
+import { NEVER } from '../vote/task.ts';
 import { Heap } from './heap.ts';
 import { CLAIM_MAX_MS, CLAIM_MIN_MS, CLAIM_VOTES, LOOK_EVERY_MS, PLACE_KEPT_MS } from './limits.ts';
 import { Looks } from './looks.ts';
@@ -25,8 +26,6 @@ import { isWaitable, type Pending, pendingOf, type Steps, scopeOf } from './pend
 import type { Decided, Questions } from './questions.ts';
 import type { AcquireRequest } from './request.ts';
 import { scopeOfSession } from './sessions.ts';
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 /** How much of the slowest vote seen is forgotten with each new one. */
 const SLOWEST_DECAY = 0.98;
@@ -113,6 +112,15 @@ export class Places {
     pending.over = true;
     if (pending.request.op === 'acquire')
       this.commands.handle(pending.request.scope, pending.request.lockId, -1);
+  }
+
+  /** Goes on once this gateway's session is open, so that the request may come to wait under it (T6). */
+  whenOpen(now: number, pending: Pending, then: (now: number) => void): void {
+    this.own.whenOpen(now, (at, open) => {
+      if (!pending.client) this.forget(pending);
+      else if (open) then(at);
+      else this.steps.fail(at, pending, { kind: 'no_quorum', missing: 0 });
+    });
   }
 
   // --- into the table and out of it ---

@@ -14,16 +14,14 @@ import { everybody } from '../lock/queue.ts';
 import { findGrant, type LockId, type LockState, NO_TOKEN, type SessionId } from '../lock/state.ts';
 import { values } from '../lock/tree.ts';
 import { LINE_STEP_MS } from '../vote/limits.ts';
+import { NEVER } from '../vote/task.ts';
 import { Heap, type Timed } from './heap.ts';
 import { SESSION_SLACK_MS } from './limits.ts';
 import type { SessionEntry } from './messages.ts';
 import { hashText } from './placement.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
-
 /** An index of a few names is not worth looking through. */
 const NAMES_SPARE = 64;
-const NOTHING: ReadonlySet<LockId> = new Set();
 
 export function scopeOfSession(session: SessionId): string {
   return SESSION_SCOPE_PREFIX + session;
@@ -213,7 +211,7 @@ export class Sessions {
       this.timers.set(watched, until + SESSION_SLACK_MS);
       return;
     }
-    if (!this.isNamed(watched)) {
+    if (!this.prune(watched)) {
       this.watched.delete(session);
       return;
     }
@@ -227,18 +225,21 @@ export class Sessions {
   private sweep(watched: Watched): void {
     const { session, deadAt } = watched;
     const { now } = this.port;
-    for (const scope of this.scopesOf(watched)) {
-      if (!this.isNamedIn(watched, scope)) {
-        watched.locks.delete(scope);
-        watched.waits.delete(scope);
-      } else if (deadAt + this.port.rank(scope) * LINE_STEP_MS <= now) this.port.sweep(scope, session);
+    if (!this.prune(watched)) {
+      this.watched.delete(session);
+      return;
     }
-    if (watched.locks.size + watched.waits.size === 0) this.watched.delete(session);
-    else this.timers.set(watched, now + LINE_STEP_MS);
+    for (const scope of new Set([...watched.locks.keys(), ...watched.waits])) {
+      if (deadAt + this.port.rank(scope) * LINE_STEP_MS <= now) this.port.sweep(scope, session);
+    }
+    this.timers.set(watched, now + LINE_STEP_MS);
   }
 
-  /** Leaves out what registers name no more; what is not in memory is free, and names nobody. */
-  private prune(watched: Watched): void {
+  /**
+   * Leaves out what registers name no more; what is not in memory is free, and names nobody.
+   * @returns whether anything is left.
+   */
+  private prune(watched: Watched): boolean {
     const { session, locks, waits } = watched;
     let names = 0;
     for (const [scope, ids] of locks) {
@@ -255,21 +256,6 @@ export class Sessions {
     }
     watched.names = names + waits.size;
     watched.namesBefore = watched.names;
-  }
-
-  private scopesOf({ locks, waits }: Watched): Set<string> {
-    return new Set([...locks.keys(), ...waits]);
-  }
-
-  private isNamed(watched: Watched): boolean {
-    for (const scope of this.scopesOf(watched)) if (this.isNamedIn(watched, scope)) return true;
-    return false;
-  }
-
-  private isNamedIn({ session, locks, waits }: Watched, scope: string): boolean {
-    const state = this.port.state(scope);
-    if (state === undefined) return false; // free, or it would be in memory
-    for (const lockId of locks.get(scope) ?? NOTHING) if (isSessionHere(state, lockId, session)) return true;
-    return waits.has(scope) && isNamedAt(state, session);
+    return watched.names > 0;
   }
 }
