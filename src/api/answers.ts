@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const token = z.int().min(0).describe('larger at every grant of the scope, for ever');
 const ms = z.number().min(0);
-const lockType = z.enum(['write', 'read']);
+const lockType = z.enum(['write', 'read', 'permit']);
 const priority = z.enum(['high', 'normal', 'low']);
 const reason = z.string().nullable();
 const session = z.string().nullable().describe('the session that it lives and dies with');

@@ -102,7 +102,11 @@ export function namesOf(holders: readonly Grant[]): string {
 }
 
 /** What a mode lets its holder do, for sentences. */
-export const MODE_WORDS: Readonly<Record<Mode, string>> = { write: 'to write', read: 'to read' };
+export const MODE_WORDS: Readonly<Record<Mode, string>> = {
+  write: 'to write',
+  read: 'to read',
+  permit: 'by a permit',
+};
 
 export function quoted(text: string): string {
   return JSON.stringify(text);

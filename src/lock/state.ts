@@ -24,7 +24,7 @@ export type LockId = string & { readonly brand: 'LockId' };
 export type SessionId = string & { readonly brand: 'SessionId' };
 
 /** How a scope is held. */
-export type Mode = 'write' | 'read';
+export type Mode = 'write' | 'read' | 'permit';
 
 export type Priority = 'high' | 'normal' | 'low';
 

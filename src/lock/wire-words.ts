@@ -17,7 +17,7 @@ import { PRIORITIES } from './queue.ts';
 import type { Ending, FencingToken, LeaseId, LockId, Mode, Priority, SessionId } from './state.ts';
 
 /** Modes and endings by their number on the wire. Only ever appended. (Priorities: by their class.) */
-const MODES: readonly Mode[] = ['write', 'read'];
+const MODES: readonly Mode[] = ['write', 'read', 'permit'];
 const ENDINGS: readonly Ending[] = ['released', 'expired', 'cancelled', 'crashed', 'forced'];
 
 /** Stands between the lock ids of the ring, so that no lock id may have it. */

@@ -19,12 +19,12 @@ const ROWS = [
   ['src/lock'],
   ['src/vote'],
   ['src/peer'],
-  ['src/mesh', 'src/store', 'src/learn', 'src/metrics'],
+  ['src/mesh', 'src/store', 'src/learn', 'src/metrics', 'src/protocol'],
   ['src/api'],
   ['src/cli', 'src/client'],
   ['shell', 'workflows'],
 ];
-const PURE = new Set(['src/lock', 'src/vote', 'src/peer']);
+const PURE = new Set(['src/lock', 'src/vote', 'src/peer', 'src/protocol']);
 /** The one sideways import: the command talks to a mesh through the same client as everybody. */
 const SIDEWAYS = new Set(['src/cli -> src/client']);
 
