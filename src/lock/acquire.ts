@@ -1,5 +1,5 @@
 /**
- * What an acquire comes to (L1, L2, L4, L5, L7).
+ * What an acquire comes to (L1, L2, L4, L5, L7, L10).
  *
  *   row  guard                                              events           outcome
  *   A1   the lock id holds, same client and session         (moved)          granted (repeat)        L4
@@ -9,12 +9,13 @@
  *   A5   the lock id holds, waits or is parked otherwise    -                mismatch                L4
  *   A6   the lock id is retired                             -                ended                   L4
  *   A7   seen is more than the ring behind                  -                stale                   L4
- *   A8   the holder name holds in this or a stronger mode   -                already_held            L5
- *   A9   the holder name holds in a weaker mode             -                deadlock                L5
- *   A10  compatible, not too many, and nobody is ahead      granted          granted                 L1 L2 L7
- *   A11  shall not wait                                     -                busy
- *   A12  too many wait                                      -                full
- *   A13  otherwise                                          queued           queued                  L2
+ *   A8   it is a semaphore, or one of others, or none       -                misfit                  L10
+ *   A9   the holder name holds in this or a stronger mode   -                already_held            L5
+ *   A10  the holder name holds in a weaker mode             -                deadlock                L5
+ *   A11  compatible, not too many, and nobody is ahead      granted          granted                 L1 L2 L7
+ *   A12  shall not wait                                     -                busy
+ *   A13  too many wait                                      -                full
+ *   A14  otherwise                                          queued           queued                  L2
  *
  * (moved): only by who would wait, at another gateway or with a later repeat, and not by what a gateway asks again
  * of itself: two gateways would pull one place back and forth (T6).
@@ -31,12 +32,14 @@ import {
   findParked,
   findRetired,
   type Grant,
-  HOLDERS_MAX,
-  isCompatible,
+  hasRoom,
   type LeaseId,
   type LockState,
-  NO_TOKEN,
+  newGrant,
+  permitsOf,
   RETIRED_RING,
+  slotsOf,
+  takeSlot,
   WAITERS_MAX,
   type Waiter,
 } from './state.ts';
@@ -74,8 +77,10 @@ export function acquire(state: LockState, command: Acquire, leaseId: LeaseId): D
     return unchanged({ kind: 'ended', ending: old.ending, token: old.token, note: old.note });
   }
   if (state.retirements - command.seen > RETIRED_RING) return unchanged({ kind: 'stale' });
+  const permits = permitsOf(state);
+  if (permits !== undefined && permits !== command.permits) return unchanged({ kind: 'misfit', permits });
   for (const grant of state.holders) {
-    if (grant.holder !== command.holder) continue;
+    if (grant.holder !== command.holder || grant.mode === 'permit') continue;
     const enough = grant.mode === 'write' || command.mode === 'read';
     return unchanged({ kind: enough ? 'already_held' : 'deadlock', grant });
   }
@@ -86,8 +91,8 @@ export function acquire(state: LockState, command: Acquire, leaseId: LeaseId): D
 function enter(state: LockState, command: Acquire, leaseId: LeaseId): Decision {
   const arrival = state.arrivals + 1;
   const ahead = aheadOf(state.queue, command.priority, arrival);
-  const room = state.holders.length < HOLDERS_MAX && isCompatible(command.mode, state.holders);
-  if (ahead === 0 && state.upgrade === null && room) {
+  const { holders } = state;
+  if (ahead === 0 && state.upgrade === null && hasRoom(command, holders[0]?.mode, holders.length)) {
     const grant = grantOf(state, command, leaseId);
     return { outcome: { kind: 'granted', grant, repeat: false }, events: [{ kind: 'granted', grant }] };
   }
@@ -134,16 +139,9 @@ function queuedAt(state: LockState, { priority, arrival }: Waiter): Outcome & { 
 
 function grantOf(state: LockState, command: Acquire, leaseId: LeaseId): Grant {
   const { mode, leaseMs, at } = command;
-  return {
-    ...claimantOf(command),
-    mode,
-    token: (state.token + 1) as FencingToken,
-    former: NO_TOKEN,
-    leaseMs,
-    leaseId,
-    at,
-    unclaimed: null,
-  };
+  const token = (state.token + 1) as FencingToken;
+  const slot = mode === 'permit' ? takeSlot(slotsOf(state.holders)) : 0;
+  return newGrant(command, mode, token, slot, leaseMs, leaseId, at, null);
 }
 
 function waiterOf(command: Acquire, arrival: number): Waiter {

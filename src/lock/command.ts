@@ -54,6 +54,8 @@ export interface Extend {
   readonly leaseMs: number;
   /** The lease that the holder has already stopped counting on; only that one may be shortened. */
   readonly replaces: LeaseId | null;
+  /** Of a session: whether the answer shall list its locks and places. There may be very many. */
+  readonly list?: boolean;
 }
 
 /** Changes how a lock is held (L9). */
@@ -151,6 +153,8 @@ export type Outcome =
   | { readonly kind: 'deadlock'; readonly grant: Grant }
   /** The lock id belongs to somebody else's acquisition, or to another session's. */
   | { readonly kind: 'mismatch' }
+  /** The scope is a semaphore of so many permits at present; 0: it is a lock. Or it can't be converted (L10). */
+  | { readonly kind: 'misfit'; readonly permits: number }
   /** Not granted, and not waiting; `position` is where it would have waited. */
   | { readonly kind: 'busy'; readonly position: number }
   /** The scope admits no more waiters. */

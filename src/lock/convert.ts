@@ -3,6 +3,7 @@
  * that a repeat which names that one is told the present grant.
  *
  *   row  guard                                                   events             outcome
+ *   V0   it is a permit, or shall be one                         -                  misfit              L10
  *   V1   the lock id does not hold (decide.ts)                   -                  ended, queued or not_found
  *   V2   it holds in that mode, under the token or the former    -                  converted (repeat)
  *   V3   it holds under another token, or is unclaimed           -                  outdated
@@ -20,6 +21,9 @@ import type { FencingToken, Grant, LockState } from './state.ts';
 
 export function convert(state: LockState, command: Convert, held: Grant): Decision {
   const { lockId, mode, gateway } = command;
+  if (held.mode === 'permit' || mode === 'permit') {
+    return unchanged({ kind: 'misfit', permits: held.permits });
+  }
   const known = command.token === held.token || command.token === held.former;
   if (held.mode === mode && known) return unchanged({ kind: 'converted', grant: held, repeat: true });
   if (command.token !== held.token || held.unclaimed !== null) {

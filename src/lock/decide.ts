@@ -56,6 +56,8 @@ import {
 export interface Decision {
   readonly outcome: Outcome;
   readonly events: readonly LockEvent[];
+  /** What the events make of the state, if it had to be known to decide. */
+  readonly after?: LockState;
 }
 
 const NO_EVENTS: readonly LockEvent[] = [];
@@ -111,8 +113,11 @@ export function decide(state: LockState, command: Command, leaseId: LeaseId): De
 /** With the events that the new state calls for. */
 function settled(state: LockState, decision: Decision, leaseId: LeaseId, at: number): Decision {
   if (decision.events.length === 0) return decision;
-  const more = settling(evolveAll(state, decision.events), leaseId, at);
-  return more.length === 0 ? decision : { outcome: decision.outcome, events: [...decision.events, ...more] };
+  const { outcome, events } = decision;
+  const after = evolveAll(state, events);
+  const more = settling(after, leaseId, at);
+  if (more.length === 0) return { outcome, events, after };
+  return { outcome, events: [...events, ...more], after: evolveAll(after, more) };
 }
 
 function claim(state: LockState, command: Claim, leaseId: LeaseId): Decision {

@@ -4,7 +4,6 @@
  */
 import { everybody, findWaiter, join, leave, overtake } from './queue.ts';
 import {
-  claimantOf,
   type Ending,
   type FencingToken,
   findGrant,
@@ -12,10 +11,11 @@ import {
   type Grant,
   type LeaseId,
   type LockId,
+  type LockMode,
   type LockState,
-  type Mode,
   NO_EXPIRY,
   NO_TOKEN,
+  newGrant,
   RETIRED_RING,
   type Retired,
   type SessionId,
@@ -33,6 +33,8 @@ export type LockEvent =
       readonly kind: 'promoted';
       readonly lockId: LockId;
       readonly token: FencingToken;
+      /** Of a semaphore; else 0. */
+      readonly slot: number;
       readonly leaseId: LeaseId;
       /** Where its client waits, to be told. */
       readonly gateway: SessionId;
@@ -49,7 +51,7 @@ export type LockEvent =
   | {
       readonly kind: 'converted';
       readonly lockId: LockId;
-      readonly mode: Mode;
+      readonly mode: LockMode;
       readonly token: FencingToken;
       /** Where its client waits, to be told; null if it did not wait. */
       readonly gateway: SessionId | null;
@@ -184,28 +186,24 @@ function promote(state: LockState, row: readonly Promoted[]): LockState {
 function promotion(waiter: Waiter, event: Promoted): Grant {
   const { session, mode, leaseMs, claimMs } = waiter;
   const claimed = session !== null && leaseMs !== NO_EXPIRY;
-  const { token, leaseId, at } = event;
-  return {
-    ...claimantOf(waiter),
-    mode,
-    token,
-    former: NO_TOKEN,
-    leaseMs: claimed ? leaseMs : claimMs,
-    leaseId,
-    at,
-    unclaimed: claimed ? null : waiter,
-  };
+  const { token, slot, leaseId, at } = event;
+  const its = claimed ? leaseMs : claimMs;
+  return newGrant(waiter, mode, token, slot, its, leaseId, at, claimed ? null : waiter);
 }
 
 /** @param arrival counts as overtaking for whoever came before and still waits. */
 function grant(state: LockState, granted: Grant, arrival: number): LockState {
+  const { holders, parked, upgrade, retired, retirements } = state;
   const alone = state.queue.byId === undefined;
   return {
-    ...state,
     token: granted.token,
-    holders: [...state.holders, granted],
+    holders: holders.length === 0 ? [granted] : [...holders, granted],
     queue: overtake(state.queue, arrival),
+    parked,
+    upgrade,
     arrivals: alone ? state.arrivals : Math.max(state.arrivals, arrival),
+    retired,
+    retirements,
   };
 }
 
@@ -249,16 +247,26 @@ function retire(state: LockState, lockId: LockId, ending: Ending, note: string |
   const held = findGrant(state, lockId);
   const waiter = held === undefined ? findWaiter(state.queue, lockId) : undefined;
   const entry: Retired = { lockId, ending, token: held?.token ?? NO_TOKEN, note };
-  const kept = state.retired.length < RETIRED_RING ? state.retired : state.retired.slice(1);
   return {
-    ...state,
+    token: state.token,
     holders: held === undefined ? state.holders : state.holders.filter((grant) => grant !== held),
     queue: waiter === undefined ? state.queue : leave(state.queue, waiter),
     parked: remove(state.parked, lockId),
     upgrade: state.upgrade?.lockId === lockId ? null : state.upgrade,
-    retired: [...kept, entry],
+    arrivals: state.arrivals,
+    retired: withNewest(state.retired, entry),
     retirements: state.retirements + 1,
   };
+}
+
+/** Written out: this copy is made at every end of a lock, at every voter. */
+function withNewest(ring: readonly Retired[], entry: Retired): Retired[] {
+  const from = ring.length < RETIRED_RING ? 0 : 1;
+  const last = ring.length - from;
+  const next = new Array<Retired>(last + 1);
+  for (let i = 0; i < last; i++) next[i] = ring[i + from]!;
+  next[last] = entry;
+  return next;
 }
 
 /** Everybody who waits or is kept a place at this gateway or with this session. */

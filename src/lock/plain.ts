@@ -86,6 +86,14 @@ export function scopeText(u: unknown, field: string): string {
   throw new WireError(field, `has ${bytes} bytes, at most ${SCOPE_BYTES_MAX}`);
 }
 
+/**
+ * The same text, by itself: what was cut out of a frame keeps all of that alive for as long as it lives. For what is
+ * kept long.
+ */
+export function flat<T extends string>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
 /** A session's id: whatever can stand in a scope. */
 export function sessionText(u: unknown, field: string): string {
   const session = text(u, 1, SESSION_ID_CHARS_MAX, field);

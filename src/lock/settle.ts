@@ -1,10 +1,10 @@
 /**
- * What follows from a state by itself (L3, L9): whoever can be granted is granted in the same change that made it
- * possible, all leading readers at once, so that a hand-off costs one vote and wakes nobody else.
+ * What follows from a state by itself (L3, L9, L10): whoever can be granted is granted in the same change that made it
+ * possible, all leading readers or permits at once, so that a hand-off costs one vote and wakes nobody else.
  */
 import type { LockEvent } from './event.ts';
 import { leave, nextOf, overtake } from './queue.ts';
-import { type FencingToken, HOLDERS_MAX, type LeaseId, type LockState } from './state.ts';
+import { type FencingToken, hasRoom, type LeaseId, type LockState, slotsOf, takeSlot } from './state.ts';
 
 /** The events that the state calls for; none if it is settled. */
 export function settling(state: LockState, leaseId: LeaseId, at: number): LockEvent[] {
@@ -18,12 +18,18 @@ export function settling(state: LockState, leaseId: LeaseId, at: number): LockEv
   }
   const events: LockEvent[] = [];
   let mode = holders[0]?.mode;
-  for (let { queue } = state; holders.length + events.length < HOLDERS_MAX; ) {
+  let slots: Set<number> | undefined;
+  for (let { queue } = state; ; ) {
     const next = nextOf(queue);
-    if (next === undefined || (mode !== undefined && (mode === 'write' || next.mode === 'write'))) break;
+    if (next === undefined || !hasRoom(next, mode, holders.length + events.length)) break;
     const { lockId, gateway } = next;
     token++;
-    events.push({ kind: 'promoted', lockId, token: token as FencingToken, leaseId, gateway, at });
+    let slot = 0;
+    if (next.mode === 'permit') {
+      slots ??= slotsOf(holders);
+      slot = takeSlot(slots);
+    }
+    events.push({ kind: 'promoted', lockId, token: token as FencingToken, slot, leaseId, gateway, at });
     queue = overtake(leave(queue, next), next.arrival);
     mode = next.mode;
   }

@@ -1,12 +1,13 @@
 /**
  * State of one scope: who holds it, who waits, the last fencing token, and the lock ids that ended lately.
  * Always true: `token` is at least every token in `holders`; a lock id is in at most one of holders, queue, parked
- * and retired; holders are readers, or one writer; whoever is next in the queue could not be granted now;
+ * and retired; holders are readers, or one writer, or have distinct slots of one semaphore; all who hold, wait or are
+ * parked have the same `permits`; whoever is next in the queue could not be granted now;
  * `retired` holds the newest `min(retirements, RETIRED_RING)` retirements, oldest first.
  * Values are immutable and shared between states. Knows nothing of votes, clocks or machines.
  */
 import { NOBODY, type Queue } from './queue.ts';
-import { get, type Tree } from './tree.ts';
+import { first, get, type Tree } from './tree.ts';
 
 /** A number, per scope, larger at every grant, for ever. Guarded resources compare it. */
 export type FencingToken = number & { readonly brand: 'FencingToken' };
@@ -23,8 +24,11 @@ export type LockId = string & { readonly brand: 'LockId' };
 /** A client's session, or that of a gateway under which it keeps the places of its clients. */
 export type SessionId = string & { readonly brand: 'SessionId' };
 
-/** How a scope is held. */
+/** How a scope is held; a permit is one of a semaphore's (L10). */
 export type Mode = 'write' | 'read' | 'permit';
+
+/** How a lock is held. */
+export type LockMode = Exclude<Mode, 'permit'>;
 
 export type Priority = 'high' | 'normal' | 'low';
 
@@ -40,6 +44,12 @@ export const WAITERS_MAX = 20_000;
 /** Readers of one scope at a time. */
 export const HOLDERS_MAX = 20_000;
 
+/** Permits of one semaphore. */
+export const PERMITS_MAX = 1_024;
+
+/** How a scope is to be held. */
+export type Wish = Pick<Claimant, 'permits'> & { readonly mode: Mode };
+
 /** What one acquisition wants, and for whom: carried by who waits and by who holds. */
 export interface Claimant {
   readonly lockId: LockId;
@@ -53,12 +63,14 @@ export interface Claimant {
   readonly session: SessionId | null;
   /** That session's time to live in milliseconds, for people; 0 without a session. */
   readonly ttlMs: number;
+  /** How many may hold the scope, if it is a semaphore (mode `permit`); 0 if it is a lock (L10). */
+  readonly permits: number;
 }
 
 /** What a waiter or a grant takes over from who asked. */
 export function claimantOf(from: Claimant): Claimant {
-  const { lockId, holder, named, priority, reason, session, ttlMs } = from;
-  return { lockId, holder, named, priority, reason, session, ttlMs };
+  const { lockId, holder, named, priority, reason, session, ttlMs, permits } = from;
+  return { lockId, holder, named, priority, reason, session, ttlMs, permits };
 }
 
 /** One who waits. */
@@ -82,6 +94,8 @@ export interface Waiter extends Claimant {
 export interface Grant extends Claimant {
   readonly mode: Mode;
   readonly token: FencingToken;
+  /** Which permit of a semaphore it is, from 0: guards compare tokens per slot. 0 for locks. */
+  readonly slot: number;
   /** The token before the last conversion, 0 if there was none (L9). */
   readonly former: FencingToken;
   /** Milliseconds, or NO_EXPIRY. */
@@ -91,6 +105,37 @@ export interface Grant extends Claimant {
   readonly at: number;
   /** Who it was as a waiter, until the promotion is claimed; nobody believes in the lock before (T4). */
   readonly unclaimed: Waiter | null;
+}
+
+/** A grant as it begins. Written out, for objects that are made by spreading are slow to make and larger. */
+export function newGrant(
+  { lockId, holder, named, priority, reason, session, ttlMs, permits }: Claimant,
+  mode: Mode,
+  token: FencingToken,
+  slot: number,
+  leaseMs: number,
+  leaseId: LeaseId,
+  at: number,
+  unclaimed: Waiter | null,
+): Grant {
+  return {
+    lockId,
+    holder,
+    named,
+    priority,
+    reason,
+    session,
+    ttlMs,
+    permits,
+    mode,
+    token,
+    slot,
+    former: NO_TOKEN,
+    leaseMs,
+    leaseId,
+    at,
+    unclaimed,
+  };
 }
 
 /** A reader among several that waits to be the only one, and will then write (L9). */
@@ -164,8 +209,27 @@ export function isFree(state: LockState): boolean {
   return state.holders.length === 0 && state.queue === NOBODY && state.parked === undefined;
 }
 
-/** Whether this mode may be held beside those (L1). */
-export function isCompatible(mode: Mode, holders: readonly Grant[]): boolean {
-  const other = holders[0];
-  return other === undefined || (mode === 'read' && other.mode === 'read');
+/** Whether there is room for one more beside so many holders of that mode (L1, L10); undefined: of none. */
+export function hasRoom(wish: Wish, mode: Mode | undefined, holders: number): boolean {
+  if (mode === undefined) return true;
+  if (mode !== wish.mode || mode === 'write') return false;
+  return holders < (mode === 'read' ? HOLDERS_MAX : wish.permits);
+}
+
+/** The permits that all who hold, wait or are parked have; undefined if nobody does: whoever comes sets them (L10). */
+export function permitsOf(state: LockState): number | undefined {
+  return (state.holders[0] ?? first(state.queue.byId) ?? first(state.parked))?.permits;
+}
+
+/** The slots that are taken. */
+export function slotsOf(holders: readonly Grant[]): Set<number> {
+  return new Set(holders.map(({ slot }) => slot));
+}
+
+/** Takes the lowest slot that is free. */
+export function takeSlot(taken: Set<number>): number {
+  let slot = 0;
+  while (taken.has(slot)) slot++;
+  taken.add(slot);
+  return slot;
 }

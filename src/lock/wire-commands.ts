@@ -2,7 +2,17 @@
  * Commands and outcomes as positional arrays of plain values, and back; what wire.ts promises holds here too.
  */
 import type { Acquire, Command, Force, Outcome } from './command.ts';
-import { flag, HOLDER_CHARS_MAX, list, natural, REASON_CHARS_MAX, text, UnknownKindError } from './plain.ts';
+import {
+  flag,
+  HOLDER_CHARS_MAX,
+  list,
+  natural,
+  REASON_CHARS_MAX,
+  text,
+  UnknownKindError,
+  upTo,
+} from './plain.ts';
+import { PERMITS_MAX } from './state.ts';
 import { grantFromWire, grantToWire } from './wire.ts';
 import {
   endingFromWire,
@@ -19,6 +29,7 @@ import {
   sessionFromWire,
   sessionIdFromWire,
   tokenFromWire,
+  wishFromWire,
 } from './wire-words.ts';
 
 /** Commands by their number on the wire. Only ever appended. */
@@ -58,6 +69,7 @@ const OUTCOMES: readonly Outcome['kind'][] = [
   'swept',
   'not_found',
   'state',
+  'misfit',
 ];
 
 export function commandToWire(command: Command): unknown[] {
@@ -71,7 +83,7 @@ export function commandToWire(command: Command): unknown[] {
       return [RELEASE, lockId, gateway, force === null ? null : [force.by, force.reason], at];
     }
     case 'extend':
-      return [EXTEND, command.lockId, command.leaseMs, command.replaces];
+      return [EXTEND, command.lockId, command.leaseMs, command.replaces, command.list === true];
     case 'convert': {
       const { lockId, mode, token, wait, gateway, at } = command;
       return [CONVERT, lockId, modeToWire(mode), token, wait, gateway, at];
@@ -112,6 +124,7 @@ function acquireToWire(a: Acquire): unknown[] {
     a.session,
     a.ttlMs,
     a.again,
+    ...(a.permits === 0 ? [] : [a.permits]),
   ];
 }
 
@@ -142,6 +155,7 @@ export function commandFromWire(u: unknown): Command {
         lockId: lockIdFromWire(a[1], 'extend.lockId'),
         leaseMs: natural(a[2], 'extend.leaseMs'),
         replaces: a[3] === null ? null : leaseIdFromWire(a[3], 'extend.replaces'),
+        ...(a[4] !== undefined && flag(a[4], 'extend.list') ? { list: true } : undefined),
       };
     case CONVERT:
       return {
@@ -198,7 +212,7 @@ function acquireFromWire(a: readonly unknown[]): Acquire {
     lockId: lockIdFromWire(a[1], 'acquire.lockId'),
     holder: holderFromWire(a[2], 'acquire.holder'),
     named: flag(a[3], 'acquire.named'),
-    mode: modeFromWire(a[4], 'acquire.mode'),
+    ...wishFromWire(a[4], a[17], 'acquire.mode', 'acquire.permits'),
     priority: priorityFromWire(a[5], 'acquire.priority'),
     leaseMs: natural(a[6], 'acquire.leaseMs'),
     wait: flag(a[7], 'acquire.wait'),
@@ -244,6 +258,8 @@ export function outcomeToWire(outcome: Outcome): unknown[] {
       return [number, endingToWire(outcome.ending), outcome.token, outcome.note];
     case 'released':
       return [number, outcome.token, outcome.repeat];
+    case 'misfit':
+      return [number, outcome.permits];
     default:
       return [number];
   }
@@ -282,6 +298,8 @@ export function outcomeFromWire(u: unknown): Outcome {
         token: tokenFromWire(a[1], 'released.token'),
         repeat: flag(a[2], 'released.repeat'),
       };
+    case 'misfit':
+      return { kind, permits: upTo(a[1], PERMITS_MAX, 'misfit.permits') };
     default:
       return { kind };
   }

@@ -2,14 +2,15 @@
  * Events as positional arrays of plain values, and back; what wire.ts promises holds here too.
  */
 import type { LockEvent } from './event.ts';
-import { list, natural, UnknownKindError } from './plain.ts';
+import { list, natural, UnknownKindError, upTo } from './plain.ts';
+import { PERMITS_MAX } from './state.ts';
 import { grantFromWire, grantToWire, upgradeFromWire, waiterFromWire, waiterToWire } from './wire.ts';
 import {
   endingFromWire,
   endingToWire,
   leaseIdFromWire,
   lockIdFromWire,
-  modeFromWire,
+  lockModeFromWire,
   modeToWire,
   noteFromWire,
   sessionFromWire,
@@ -37,7 +38,7 @@ export function eventToWire(event: LockEvent): unknown[] {
     case 'queued':
       return [QUEUED, waiterToWire(event.waiter)];
     case 'promoted':
-      return [PROMOTED, event.lockId, event.token, event.leaseId, event.gateway, event.at];
+      return [PROMOTED, event.lockId, event.token, event.leaseId, event.gateway, event.at, event.slot];
     case 'claimed':
       return [CLAIMED, event.lockId, event.leaseId, event.at];
     case 'extended':
@@ -75,6 +76,7 @@ export function eventFromWire(u: unknown): LockEvent {
         leaseId: leaseIdFromWire(a[3], 'promoted.leaseId'),
         gateway: sessionIdFromWire(a[4], 'promoted.gateway'),
         at: natural(a[5], 'promoted.at'),
+        slot: a[6] === undefined ? 0 : upTo(a[6], PERMITS_MAX - 1, 'promoted.slot'),
       };
     case CLAIMED:
       return {
@@ -94,7 +96,7 @@ export function eventFromWire(u: unknown): LockEvent {
       return {
         kind: 'converted',
         lockId: lockIdFromWire(a[1], 'converted.lockId'),
-        mode: modeFromWire(a[2], 'converted.mode'),
+        mode: lockModeFromWire(a[2], 'converted.mode'),
         token: tokenFromWire(a[3], 'converted.token'),
         gateway: sessionFromWire(a[4], 'converted.gateway'),
       };

@@ -11,10 +11,22 @@ import {
   sessionText,
   text,
   UnknownKindError,
+  upTo,
   WireError,
 } from './plain.ts';
 import { PRIORITIES } from './queue.ts';
-import type { Ending, FencingToken, LeaseId, LockId, Mode, Priority, SessionId } from './state.ts';
+import {
+  type Ending,
+  type FencingToken,
+  type LeaseId,
+  type LockId,
+  type LockMode,
+  type Mode,
+  PERMITS_MAX,
+  type Priority,
+  type SessionId,
+  type Wish,
+} from './state.ts';
 
 /** Modes and endings by their number on the wire. Only ever appended. (Priorities: by their class.) */
 const MODES: readonly Mode[] = ['write', 'read', 'permit'];
@@ -63,6 +75,22 @@ export function modeToWire(mode: Mode): number {
 
 export function modeFromWire(u: unknown, field: string): Mode {
   return numbered(MODES, u, field);
+}
+
+/** A mode in which a lock is held. */
+export function lockModeFromWire(u: unknown, field: string): LockMode {
+  const mode = modeFromWire(u, field);
+  if (mode === 'permit') throw new WireError(field, 'is a permit');
+  return mode;
+}
+
+/** A mode and its permits, which are left out where they are 0. */
+export function wishFromWire(mode: unknown, permits: unknown, modeField: string, field: string): Wish {
+  const its = modeFromWire(mode, modeField);
+  if (its !== 'permit') return { mode: its, permits: 0 };
+  const count = upTo(permits, PERMITS_MAX, field);
+  if (count === 0) throw new WireError(field, 'are none');
+  return { mode: its, permits: count };
 }
 
 export function priorityToWire(priority: Priority): number {

@@ -16,6 +16,7 @@ import {
   type Mode,
   RETIRED_RING,
   type Retired,
+  slotsOf,
   type Upgrade,
   WAITERS_MAX,
   type Waiter,
@@ -28,7 +29,6 @@ import {
   holderFromWire,
   leaseIdFromWire,
   lockIdFromWire,
-  modeFromWire,
   modeToWire,
   priorityFromWire,
   priorityToWire,
@@ -36,6 +36,7 @@ import {
   sessionFromWire,
   sessionIdFromWire,
   tokenFromWire,
+  wishFromWire,
 } from './wire-words.ts';
 
 /** Places of one scope, waiting, kept or unclaimed, that are taken; a version may admit fewer. */
@@ -59,6 +60,7 @@ export function waiterToWire(w: Waiter): unknown[] {
     w.reason,
     w.session,
     w.ttlMs,
+    ...(w.permits === 0 ? [] : [w.permits]),
   ];
 }
 
@@ -72,7 +74,7 @@ export function waiterFromWire(u: unknown): Waiter {
     reason: reasonFromWire(a[11], 'waiter.reason'),
     session: sessionFromWire(a[12], 'waiter.session'),
     ttlMs: natural(a[13], 'waiter.ttlMs'),
-    mode: modeFromWire(a[3], 'waiter.mode'),
+    ...wishFromWire(a[3], a[14], 'waiter.mode', 'waiter.permits'),
     leaseMs: natural(a[5], 'waiter.leaseMs'),
     claimMs: natural(a[6], 'waiter.claimMs'),
     gateway: sessionIdFromWire(a[7], 'waiter.gateway'),
@@ -100,6 +102,7 @@ export function grantToWire(g: Grant): unknown[] {
     g.session,
     g.ttlMs,
     w === null ? null : [w.leaseMs, w.claimMs, w.gateway, w.repeat, w.at, w.arrival],
+    ...(g.permits === 0 ? [] : [g.permits, g.slot]),
   ];
 }
 
@@ -108,7 +111,7 @@ export function grantFromWire(u: unknown): Grant {
   const lockId = lockIdFromWire(a[0], 'grant.lockId');
   const holder = holderFromWire(a[1], 'grant.holder');
   const named = flag(a[2], 'grant.named');
-  const mode = modeFromWire(a[3], 'grant.mode');
+  const { mode, permits } = wishFromWire(a[3], a[14], 'grant.mode', 'grant.permits');
   const priority = priorityFromWire(a[4], 'grant.priority');
   const reason = reasonFromWire(a[10], 'grant.reason');
   const session = sessionFromWire(a[11], 'grant.session');
@@ -121,8 +124,10 @@ export function grantFromWire(u: unknown): Grant {
     reason,
     session,
     ttlMs,
+    permits,
     mode,
     token: tokenFromWire(a[5], 'grant.token'),
+    slot: permits === 0 ? 0 : upTo(a[15], permits - 1, 'grant.slot'),
     former: tokenFromWire(a[6], 'grant.former'),
     leaseMs: natural(a[7], 'grant.leaseMs'),
     leaseId: leaseIdFromWire(a[8], 'grant.leaseId'),
@@ -130,7 +135,11 @@ export function grantFromWire(u: unknown): Grant {
     unclaimed:
       a[13] === null
         ? null
-        : unclaimedFromWire(a[13], { lockId, holder, named, priority, reason, session, ttlMs }, mode),
+        : unclaimedFromWire(
+            a[13],
+            { lockId, holder, named, priority, reason, session, ttlMs, permits },
+            mode,
+          ),
   };
 }
 
@@ -207,6 +216,7 @@ export function stateFromWire(u: unknown): LockState {
   const retired = retiredFromWire(a, retirements);
   checkHolders(holders, token, upgrade);
   checkPlaces(holders, waiters, parked, arrivals);
+  checkPermits([holders, waiters, parked]);
   return {
     token,
     holders,
@@ -268,9 +278,22 @@ function checkHolders(holders: readonly Grant[], token: FencingToken, upgrade: U
     if (held.mode === 'write' && holders.length > 1)
       throw new WireError('state.holders', 'are beside a writer');
   }
+  if (holders[0]?.mode === 'permit' && slotsOf(holders).size < holders.length)
+    throw new WireError('state.holders', 'have one slot twice');
   if (upgrade === null) return;
   const reads = holders.some(({ lockId, mode }) => lockId === upgrade.lockId && mode === 'read');
   if (!reads) throw new WireError('state.upgrade', 'is of nobody who reads');
+}
+
+/** A scope is a semaphore for all of them, with as many permits, or for none (L10). */
+function checkPermits(all: readonly (readonly Claimant[])[]): void {
+  let permits: number | undefined;
+  for (const some of all) {
+    for (const one of some) {
+      permits ??= one.permits;
+      if (one.permits !== permits) throw new WireError('state.permits', 'are not the same for all');
+    }
+  }
 }
 
 /** One lock id twice would hold and wait at once; one arrival twice would be lost from the queue. */

@@ -23,13 +23,24 @@ export class Acquiring {
   private readonly places: Places;
   private readonly rules: GatewayRules;
   private readonly seen: (scope: string) => number;
+  private readonly ttlHere: (session: SessionId) => number | undefined;
 
-  /** @param seen the count of retirements last seen of a scope (L4). */
-  constructor(steps: Steps, places: Places, rules: GatewayRules, seen: (scope: string) => number) {
+  /**
+   * @param seen the count of retirements last seen of a scope (L4).
+   * @param ttlHere the session's time to live, if this peer's own copy of it is alive: then nobody need be asked (T5).
+   */
+  constructor(
+    steps: Steps,
+    places: Places,
+    rules: GatewayRules,
+    seen: (scope: string) => number,
+    ttlHere: (session: SessionId) => number | undefined,
+  ) {
     this.steps = steps;
     this.places = places;
     this.rules = rules;
     this.seen = seen;
+    this.ttlHere = ttlHere;
     this.promotion = new Promotion(steps, places, rules, (now, pending) => this.act(now, pending));
   }
 
@@ -37,6 +48,12 @@ export class Acquiring {
     const { session, holder, named, at } = request;
     pending.lockId = request.lockId;
     if (session === null) {
+      this.enter(now, pending, request);
+      return;
+    }
+    const ttlMs = session.implicit ? undefined : this.ttlHere(session.id);
+    if (ttlMs !== undefined) {
+      pending.ttlMs = ttlMs;
       this.enter(now, pending, request);
       return;
     }
@@ -100,7 +117,8 @@ export class Acquiring {
 
   command(pending: Pending): Acquire {
     const request = pending.request as AcquireRequest;
-    const { lockId, holder, named, mode, priority, reason, session, leaseMs, waitMs, repeat, at } = request;
+    const { lockId, holder, named, mode, permits, priority, reason, session, leaseMs, waitMs, repeat, at } =
+      request;
     return {
       kind: 'acquire',
       lockId,
@@ -111,6 +129,7 @@ export class Acquiring {
       reason,
       session: session?.id ?? null,
       ttlMs: pending.ttlMs,
+      permits,
       leaseMs,
       wait: waitMs > 0,
       claimMs: this.places.claimMs,
@@ -146,6 +165,7 @@ export class Acquiring {
       case 'full':
       case 'already_held':
       case 'deadlock':
+      case 'misfit':
         if (this.rules.cancelsFirst(request, question.copies)) this.refuse(now, pending, found);
         else this.steps.decided(pending, found);
         return;

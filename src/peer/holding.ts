@@ -113,7 +113,9 @@ export class Holding {
       const isMine = ({ lockId, holder }: { lockId: LockId; holder: string }) =>
         request.lockId === null ? holder === request.holder : lockId === request.lockId;
       const nameless = request.lockId === null && request.holder === null;
-      const mine = nameless ? holders.find((grant) => !grant.named) : holders.find(isMine);
+      const [first, second] = holders.filter(nameless ? (grant) => !grant.named : isMine);
+      // Of several permits under one name nobody knows which is meant, and a repeat would end the next one (L6, L10).
+      const mine = first?.mode === 'permit' && second !== undefined ? undefined : first;
       const forced = request.op === 'release' && request.force !== null && nameless;
       if (forced && holders.length > 0) this.releaseAll(at, pending, request, holders);
       else if (request.op === 'cancel') {

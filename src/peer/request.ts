@@ -23,6 +23,8 @@ export interface AcquireRequest {
   readonly holder: string;
   readonly named: boolean;
   readonly mode: Mode;
+  /** With mode `permit`: how many may hold the scope; else 0. */
+  readonly permits: number;
   readonly priority: Priority;
   readonly reason: string | null;
   readonly session: SessionWish | null;
@@ -87,6 +89,8 @@ export interface SessionRequest {
   /** For `open_session`. */
   readonly holder: string;
   readonly ttlMs: number;
+  /** For `beat_session`: whether the answer shall list its locks and places. */
+  readonly list: boolean;
   readonly at: number;
 }
 

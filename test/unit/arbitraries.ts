@@ -16,11 +16,13 @@ import {
   type LockId,
   type LockState,
   type Mode,
+  PERMITS_MAX,
   type Priority,
   RETIRED_RING,
   type Retired,
   type SessionId,
   type Waiter,
+  type Wish,
 } from '../../src/lock/state.ts';
 import { set, type Tree } from '../../src/lock/tree.ts';
 import type { Forward, Frame, Message, Verdict, View } from '../../src/peer/messages.ts';
@@ -54,7 +56,12 @@ export const ballot: fc.Arbitrary<Ballot> = fc.oneof(
 );
 export const leaseId: fc.Arbitrary<LeaseId> = fc.tuple(ballot, natural).map(([b, v]) => leaseIdOf(b, v));
 export const ending = fc.constantFrom<Ending>('released', 'expired', 'cancelled', 'crashed', 'forced');
-export const mode = fc.constantFrom<Mode>('write', 'read');
+const lockMode = fc.constantFrom('write' as const, 'read' as const);
+const mode = fc.constantFrom<Mode>('write', 'read', 'permit');
+const permits = fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: PERMITS_MAX }));
+const wish: fc.Arbitrary<Wish> = fc
+  .tuple(mode, permits)
+  .map(([mode, permits]) => ({ mode, permits: mode === 'permit' ? permits : 0 }));
 export const priority = fc.constantFrom<Priority>('high', 'normal', 'low');
 const token = natural as fc.Arbitrary<FencingToken>;
 const words = (maxLength: number) => fc.string({ unit: 'grapheme', maxLength });
@@ -79,21 +86,24 @@ const wait = {
   at: natural,
   arrival: natural,
 };
-const tenure = { token, former: token, leaseMs: natural, leaseId, at: natural };
+const slot = fc.oneof(fc.nat(2), fc.nat(PERMITS_MAX - 1));
+const tenure = { token, slot, former: token, leaseMs: natural, leaseId, at: natural };
 
-export const waiter: fc.Arbitrary<Waiter> = fc.record({ ...claimant, mode, ...wait });
+export const waiter: fc.Arbitrary<Waiter> = fc
+  .tuple(fc.record(claimant), wish, fc.record(wait))
+  .map(([who, how, rest]) => ({ ...who, ...how, ...rest }));
 
 export const grant: fc.Arbitrary<Grant> = fc
-  .tuple(fc.record(claimant), mode, fc.record(tenure), fc.option(fc.record(wait)))
-  .map(([who, how, rest, waits]) => grantOf(who, how, rest, waits));
+  .tuple(fc.record(claimant), wish, fc.record(tenure), fc.option(fc.record(wait)))
+  .map(([who, how, rest, waits]) => grantOf({ ...who, ...how }, rest, waits));
 
 function grantOf(
-  who: Claimant,
-  mode: Mode,
+  who: Claimant & Wish,
   rest: Pick<Grant, keyof typeof tenure>,
   waits: Pick<Waiter, keyof typeof wait> | null,
 ): Grant {
-  return { ...who, mode, ...rest, unclaimed: waits === null ? null : { ...who, mode, ...waits } };
+  const slot = who.permits === 0 ? 0 : rest.slot % who.permits;
+  return { ...who, ...rest, slot, unclaimed: waits === null ? null : { ...who, ...waits } };
 }
 
 const retired: fc.Arbitrary<Retired> = fc.record({ lockId, ending, token, note });
@@ -101,7 +111,7 @@ const retired: fc.Arbitrary<Retired> = fc.record({ lockId, ending, token, note }
 /** What a scope is made of; the lock ids and arrivals of its places are told apart afterwards. */
 const parts = fc.record({
   token,
-  mode,
+  wish,
   holders: fc.array(grant, { maxLength: 3 }),
   waiters: fc.array(waiter, { maxLength: 5 }),
   parked: fc.array(waiter, { maxLength: 2 }),
@@ -132,17 +142,29 @@ function stateOf(drawn: Parts): LockState {
     arrivals.add(arrival);
     return { ...one, arrival };
   };
-  const { mode } = drawn;
-  const holders = drawn.holders.slice(0, mode === 'write' ? 1 : 3).map((held): Grant => {
+  const { wish } = drawn;
+  const { mode, permits } = wish;
+  const slots = new Set<number>();
+  const slotFor = (drawn: number): number => {
+    let slot = permits === 0 ? 0 : drawn % permits;
+    while (slots.has(slot)) slot = (slot + 1) % permits;
+    if (permits > 0) slots.add(slot);
+    return slot;
+  };
+  const most = { write: 1, read: 3, permit: permits };
+  const holders = drawn.holders.slice(0, most[mode]).map((held): Grant => {
     const { unclaimed, ...rest } = apart(held);
     const { lockId } = rest;
-    return { ...rest, mode, unclaimed: unclaimed && placed({ ...unclaimed, lockId, mode }) };
+    const slot = slotFor(rest.slot);
+    return { ...rest, ...wish, slot, unclaimed: unclaimed && placed({ ...unclaimed, lockId, ...wish }) };
   });
+  /** All are of one semaphore, or none is. */
+  const fitting = (one: Waiter): Waiter => (one.permits === permits ? one : { ...one, ...wish });
   let queue = NOBODY;
-  for (const one of drawn.waiters) queue = join(queue, placed(apart(one)));
+  for (const one of drawn.waiters) queue = join(queue, placed(apart(fitting(one))));
   let parked: Tree<string, Waiter>;
   for (const one of drawn.parked) {
-    const kept = placed(apart(one));
+    const kept = placed(apart(fitting(one)));
     parked = set(parked, kept.lockId, kept);
   }
   const last = Math.min(Math.max(0, ...arrivals) + drawn.later, Number.MAX_SAFE_INTEGER);
@@ -153,7 +175,7 @@ function stateOf(drawn: Parts): LockState {
     queue: drawn.waiters.length === 0 ? queue : { ...queue, passed },
     parked,
     upgrade:
-      drawn.upgrade === null || mode === 'write' || holders.length === 0
+      drawn.upgrade === null || mode !== 'read' || holders.length === 0
         ? null
         : { lockId: holders.at(-1)!.lockId, gateway: drawn.upgrade },
     arrivals: last,
@@ -174,10 +196,10 @@ const kind = <K extends string>(...kinds: K[]) => fc.constantFrom(...kinds);
 export const event: fc.Arbitrary<LockEvent> = fc.oneof(
   fc.record({ kind: kind('granted'), grant }),
   fc.record({ kind: kind('queued'), waiter }),
-  fc.record({ kind: kind('promoted'), lockId, token, leaseId, gateway: sessionId, at: natural }),
+  fc.record({ kind: kind('promoted'), lockId, token, slot, leaseId, gateway: sessionId, at: natural }),
   fc.record({ kind: kind('claimed'), lockId, leaseId, at: natural }),
   fc.record({ kind: kind('extended'), lockId, leaseMs: natural, leaseId }),
-  fc.record({ kind: kind('converted'), lockId, mode, token, gateway: fc.option(sessionId) }),
+  fc.record({ kind: kind('converted'), lockId, mode: lockMode, token, gateway: fc.option(sessionId) }),
   fc.record({ kind: kind('upgrading'), upgrade: fc.option(upgrade) }),
   fc.record({ kind: kind('moved'), lockId, gateway: sessionId, repeat: natural }),
   fc.record({ kind: kind('parked'), lockId }),
@@ -186,19 +208,23 @@ export const event: fc.Arbitrary<LockEvent> = fc.oneof(
 );
 
 export const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({
-    kind: kind('acquire'),
-    ...claimant,
-    mode,
-    leaseMs: natural,
-    again: fc.boolean(),
-    wait: fc.boolean(),
-    claimMs: natural,
-    gateway: sessionId,
-    repeat: natural,
-    seen: natural,
-    at: natural,
-  }),
+  fc
+    .tuple(
+      wish,
+      fc.record({
+        kind: kind('acquire'),
+        ...claimant,
+        leaseMs: natural,
+        again: fc.boolean(),
+        wait: fc.boolean(),
+        claimMs: natural,
+        gateway: sessionId,
+        repeat: natural,
+        seen: natural,
+        at: natural,
+      }),
+    )
+    .map(([how, rest]) => ({ ...rest, ...how })),
   fc.record({
     kind: kind('release'),
     lockId,
@@ -207,6 +233,13 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     at: natural,
   }),
   fc.record({ kind: kind('extend'), lockId, leaseMs: natural, replaces: fc.option(leaseId) }),
+  fc.record({
+    kind: kind('extend'),
+    lockId,
+    leaseMs: natural,
+    replaces: fc.option(leaseId),
+    list: fc.constant(true),
+  }),
   fc.record({
     kind: kind('convert'),
     lockId,
@@ -229,6 +262,7 @@ export const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ kind: kind('granted', 'converted'), grant, repeat: fc.boolean() }),
   fc.record({ kind: kind('already_held', 'upgrading', 'deadlock', 'extended', 'outdated'), grant }),
   fc.record({ kind: kind('queued', 'elsewhere', 'busy'), position: natural }),
+  fc.record({ kind: kind('misfit'), permits: fc.nat(PERMITS_MAX) }),
   fc.record({ kind: kind('ended'), ending, token, note }),
   fc.record({ kind: kind('released'), token, repeat: fc.boolean() }),
   fc.record({
@@ -268,6 +302,14 @@ export const voteMessage: fc.Arbitrary<VoteMessage> = fc.oneof(
     ballot,
     seq: natural,
   }),
+  fc.record({
+    kind: fc.constant('accepted' as const),
+    scope,
+    ballot,
+    seq: natural,
+    watching: fc.constant(true as const),
+  }),
+  fc.record({ kind: fc.constant('chosen' as const), scope, ballot, version: natural }),
   fc.record({ kind: fc.constant('ask' as const), scope, ask: natural }),
   fc.record({
     kind: fc.constant('report' as const),

@@ -4,6 +4,7 @@ import { decide } from '../../../src/lock/decide.ts';
 import { evolveAll } from '../../../src/lock/event.ts';
 import { inOrder, join, NOBODY } from '../../../src/lock/queue.ts';
 import { EMPTY, WAITERS_MAX, type Waiter } from '../../../src/lock/state.ts';
+import { PERMITS } from './acquire-permits.ts';
 import {
   AT,
   AWAY,
@@ -203,82 +204,82 @@ const TABLE: readonly Row[] = [
     { kind: 'stale' },
   ],
   [
-    'A8',
+    'A9',
     'write, and it writes',
     { holders: [named('x')] },
     acquire({ holder: 'x' }),
     { kind: 'already_held', grant: named('x') },
   ],
   [
-    'A8',
+    'A9',
     'read, and it writes',
     { holders: [named('x')] },
     acquire({ holder: 'x', mode }),
     { kind: 'already_held', grant: named('x') },
   ],
   [
-    'A8',
+    'A9',
     'read, and it reads',
     { holders: [held(id('r'), mode, 40), { ...reader, holder: 'x' }] },
     acquire({ holder: 'x', mode, wait: true }),
     { kind: 'already_held', grant: { ...reader, holder: 'x' } },
   ],
   [
-    'A9',
+    'A10',
     'write, and it reads',
     { holders: [{ ...reader, holder: 'x' }] },
     acquire({ holder: 'x', wait: true }),
     { kind: 'deadlock', grant: { ...reader, holder: 'x' } },
   ],
-  granted('A10', 'a free scope', [], {}),
-  granted('A10', '64 behind', [], {}, { seen: RETIREMENTS - 64 }),
-  granted('A10', 'a place is kept for somebody', [], { parked: [waiter(id('k'), 3)] }),
+  granted('A11', 'a free scope', [], {}),
+  granted('A11', '64 behind', [], {}, { seen: RETIREMENTS - 64 }),
+  granted('A11', 'a place is kept for somebody', [], { parked: [waiter(id('k'), 3)] }),
   granted(
-    'A10',
+    'A11',
     'a reader beside readers',
     [held(id('r'), mode, 40), reader],
     {},
     { mode, wait: true, session: session('s'), ttlMs: 9 },
   ),
   granted(
-    'A10',
+    'A11',
     'high, past a writer who waits',
     [reader],
     { waits: [waiter(id('w'), 3)] },
     { mode, priority: 'high' },
   ),
-  ['A11', 'a writer holds', { holders: [other] }, acquire(), { kind: 'busy', position: 1 }],
+  ['A12', 'a writer holds', { holders: [other] }, acquire(), { kind: 'busy', position: 1 }],
   [
-    'A11',
+    'A12',
     'a writer holds, and one waits',
     { ...queued, waits: [waiter(id('w'), 3)] },
     acquire({ mode }),
     { kind: 'busy', position: 2 },
   ],
-  ['A11', 'readers hold', { holders: [reader] }, acquire(), { kind: 'busy', position: 1 }],
+  ['A12', 'readers hold', { holders: [reader] }, acquire(), { kind: 'busy', position: 1 }],
   [
-    'A11',
+    'A12',
     'a reader behind a writer who waits',
     { holders: [reader], waits: [waiter(id('w'), 3)] },
     acquire({ mode }),
     { kind: 'busy', position: 2 },
   ],
   [
-    'A11',
+    'A12',
     'a reader behind an upgrade',
     { holders: [reader, held(id('r'), mode, 40)], upgrade: { lockId: id('r'), gateway: AWAY } },
     acquire({ mode }),
     { kind: 'busy', position: 1 },
   ],
   [
-    'A12',
+    'A13',
     'so many wait',
     { holders: [other], waits: crowd(WAITERS_MAX) },
     acquire({ wait: true }),
     { kind: 'full' },
   ],
   [
-    'A12',
+    'A13',
     'or are kept a place, or unclaimed',
     {
       holders: [unclaimed(waiter(id('u'), 1), 41)],
@@ -288,30 +289,30 @@ const TABLE: readonly Row[] = [
     acquire({ wait: true }),
     { kind: 'full' },
   ],
-  waitsAt('A13', 'behind a writer', { holders: [other] }, 1),
+  waitsAt('A14', 'behind a writer', { holders: [other] }, 1),
   waitsAt(
-    'A13',
+    'A14',
     'behind who waits',
     { holders: [other], waits: [waiter(id('w'), 3), waiter(id('v'), 4)] },
     3,
     { mode, session: session('s') },
   ),
   waitsAt(
-    'A13',
+    'A14',
     'high, ahead of others',
     { holders: [other], waits: [waiter(id('w'), 3), waiter(id('h'), 4, { priority: 'high' })] },
     2,
     { priority: 'high' },
   ),
   waitsAt(
-    'A13',
+    'A14',
     'ahead of nobody who was overtaken sixteen times',
     { holders: [other], waits: [waiter(id('w'), 3)], passed: Array(16).fill(80) },
     2,
     { priority: 'high' },
   ),
   waitsAt(
-    'A13',
+    'A14',
     'the last that is admitted',
     { holders: [other], waits: crowd(WAITERS_MAX - 1) },
     WAITERS_MAX,
@@ -322,7 +323,7 @@ function crowd(size: number): Waiter[] {
   return Array.from({ length: size }, (_, i) => waiter(id(`crowd-${i}`), i + 100));
 }
 
-rows('acquire.ts', TABLE);
+rows('acquire.ts', [...TABLE, ...PERMITS]);
 
 test('a scope that nobody ever touched grants token 1, and counts no arrivals', () => {
   const { outcome, events } = decide(EMPTY, acquire({ seen: 0 }), NEW_LEASE);

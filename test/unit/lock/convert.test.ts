@@ -13,7 +13,9 @@ import {
   id,
   LAST,
   NEW_LEASE,
+  of,
   over,
+  permit,
   promoted,
   type Row,
   rows,
@@ -43,7 +45,24 @@ const outdated = (grant = reader) => ({ kind: 'outdated', grant }) as const;
 const pending = unclaimed(waiter(ID, 7, READ), 30);
 const waitingReader = (lockId: string, arrival: number) => waiter(id(lockId), arrival, READ);
 
+const misfit = (permits: number) => ({ kind: 'misfit', permits }) as const;
+const beside = permit(id('other'), 2, 0, 41);
+const second = permit(ID, 2, 1, 30);
+
 const TABLE: readonly Row[] = [
+  ['V0', 'to write', { holders: [second] }, convert(), misfit(2)],
+  ['V0', 'to read', { holders: [beside, second] }, convert(READ), misfit(2)],
+  ['V0', 'to what it is', { holders: [second] }, convert({ mode: 'permit' }), misfit(2)],
+  ['V0', 'under another token', { holders: [second] }, convert({ token: token(20) }), misfit(2)],
+  [
+    'V0',
+    'unclaimed',
+    { holders: [unclaimed(waiter(ID, 7, of(1)), 30)], waits: [waiter(id('w'), 8, of(1))] },
+    convert(READ),
+    misfit(1),
+  ],
+  ['V0', 'a reader, to a permit', { holders: [reader] }, convert({ mode: 'permit' }), misfit(0)],
+  ['V0', 'a writer, to a permit', { holders: [writer] }, convert({ mode: 'permit' }), misfit(0)],
   ['V1', 'it is not known', {}, convert(), { kind: 'not_found' }],
   ['V1', 'it ended', { past: 'crashed' }, convert(), over('crashed')],
   [
@@ -52,6 +71,13 @@ const TABLE: readonly Row[] = [
     { holders: [other], waits: [waiter(id('w'), 3), waiter(ID, 4)] },
     convert(),
     { kind: 'queued', position: 2 },
+  ],
+  [
+    'V1',
+    'it waits for a permit',
+    { holders: [beside, permit(id('b'), 2, 1, 40)], waits: [waiter(ID, 4, of(2))] },
+    convert(),
+    { kind: 'queued', position: 1 },
   ],
   [
     'V1',

@@ -1,44 +1,38 @@
 /**
  * One scope as a clerk with a paper notebook would keep it: a list of who holds, a list of who waits with a tally
- * beside each name, a list of kept places, and a list of every lock id that ever ended, which is never cut. It was
- * written from the words of the rules (L1 to L9, T3 to T6), not from the code, and shares nothing with it but the
- * shape of commands, outcomes, grants and waiters.
+ * beside each name, a list of kept places, and a list of every lock id that ever ended, which is never cut. For a
+ * semaphore there is a board with numbered hooks beside it, where each holder hangs its lock id on the first that is
+ * bare. It was written from the words of the rules (L1 to L10, T3 to T6), not from the code, and shares nothing with
+ * it but the shape of commands, outcomes, grants and waiters.
  * Always true: it changes in place, sorts anew for every question, and looks things up by walking the whole list.
  */
 import type { Acquire, Cancel, Command, Convert, Extend, Outcome } from '../../../src/lock/command.ts';
-import type { Ending, Grant, LeaseId, Priority, Upgrade, Waiter } from '../../../src/lock/state.ts';
+import type { Ending, Grant, LeaseId, Upgrade, Waiter } from '../../../src/lock/state.ts';
+import { Line } from './model-line.ts';
 import { most, type Page, type Past } from './page.ts';
 
 const MEMORY = 64;
-const TALLY = 16;
-const ORDER: readonly Priority[] = ['high', 'normal', 'low'];
-
-interface Place {
-  waiter: Waiter;
-  /** How many were granted that came later. */
-  overtaken: number;
-}
 
 export class Notebook {
   counter = 0;
   holders: Grant[] = [];
-  line: Place[] = [];
+  readonly line = new Line();
   away: Waiter[] = [];
-  slot: Upgrade | null = null;
+  upgrade: Upgrade | null = null;
+  /** What hangs on each hook; a lock has no board. */
+  board: (string | null)[] = [];
   arrivals = 0;
   readonly over: Past[] = [];
-  /** Arrivals that were granted, as long as somebody waits who came before: for those who come back to their place. */
-  seen: number[] = [];
 
   page(): Page {
     return {
       token: this.counter,
       holders: [...this.holders],
-      waiting: this.line
+      waiting: this.line.places
         .map(({ waiter, overtaken }): [Waiter, number] => [waiter, most(overtaken)])
         .sort(([a], [b]) => a.arrival - b.arrival),
       away: [...this.away].sort((a, b) => (a.lockId < b.lockId ? -1 : 1)),
-      slot: this.slot,
+      upgrade: this.upgrade,
       arrivals: this.arrivals,
       retired: this.over.slice(Math.max(0, this.over.length - MEMORY)),
       retirements: this.over.length,
@@ -75,7 +69,7 @@ export class Notebook {
         // T5: its locks and places end with a session; T6: what waits at it keeps its place.
         for (const { lockId, session } of [...this.holders])
           if (session === command.session) this.end(lockId, 'crashed');
-        for (const places of [this.line.map(({ waiter }) => waiter), this.away]) {
+        for (const places of [this.line.places.map(({ waiter }) => waiter), this.away]) {
           const dead = places.filter(({ session }) => session === command.session);
           dead.sort((a, b) => (a.lockId < b.lockId ? -1 : 1));
           for (const { lockId } of dead) this.end(lockId, 'crashed');
@@ -92,7 +86,8 @@ export class Notebook {
 
     const { lockId } = command;
     const mine = this.holder(lockId);
-    const here = (gateway: string) => (mine?.unclaimed ?? this.waiting(lockId)?.waiter)?.gateway === gateway;
+    const here = (gateway: string) =>
+      (mine?.unclaimed ?? this.line.find(lockId)?.waiter)?.gateway === gateway;
     switch (command.kind) {
       case 'claim':
         if (mine === undefined) return this.unheld(lockId);
@@ -142,7 +137,7 @@ export class Notebook {
   private acquire(command: Acquire, leaseId: LeaseId): Outcome | 'as it is now' | 'elsewhere' {
     const { lockId } = command;
     const mine = this.holder(lockId);
-    const waiting = this.waiting(lockId);
+    const waiting = this.line.find(lockId);
     const away = this.away.find((kept) => kept.lockId === lockId);
     const known = mine ?? waiting?.waiter ?? away;
     if (known !== undefined) {
@@ -172,22 +167,26 @@ export class Notebook {
       this.away = this.away.filter((kept) => kept !== away);
       const { gateway } = command;
       const waiter = { ...away, gateway, repeat: Math.max(away.repeat, command.repeat) };
-      this.line.push({ waiter, overtaken: this.tallyFor(away.arrival) });
+      this.line.add(waiter);
       return 'as it is now';
     }
     const past = this.lookUp(lockId);
     if (past !== undefined) return this.bygone(past);
     if (this.over.length > command.seen + MEMORY) return { kind: 'stale' };
-    const namesake = this.holders.find(({ holder }) => holder === command.holder);
+    // L10: who comes to an empty page says what it is; everybody else goes by that.
+    const nobody = this.holders.length + this.line.places.length + this.away.length === 0;
+    if (nobody) this.board = Array(command.permits).fill(null);
+    if (this.board.length !== command.permits) return { kind: 'misfit', permits: this.board.length };
+    const namesake = this.isLock() ? this.holders.find(({ holder }) => holder === command.holder) : undefined;
     if (namesake !== undefined) {
       const weaker = namesake.mode === 'read' && command.mode === 'write';
       return { kind: weaker ? 'deadlock' : 'already_held', grant: namesake };
     }
     const arrival = this.arrivals + 1;
-    const ahead = this.aheadOf(command.priority, arrival, 0);
-    if (ahead === 0 && this.slot === null && this.admits(command.mode)) {
-      const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, at } = command;
-      const who = { lockId, holder, named, priority, reason, session, ttlMs, mode };
+    const ahead = this.line.aheadOf(command.priority, arrival, 0);
+    if (ahead === 0 && this.upgrade === null && this.admits(command.mode)) {
+      const { lockId, holder, named, priority, reason, session, ttlMs, permits, mode, leaseMs, at } = command;
+      const who = { lockId, holder, named, priority, reason, session, ttlMs, permits, mode };
       return {
         kind: 'granted',
         grant: this.grant({ ...who, leaseMs, leaseId, at, unclaimed: null }, arrival),
@@ -197,13 +196,14 @@ export class Notebook {
     if (!command.wait) return { kind: 'busy', position: ahead + 1 };
     const { kind: _kind, wait: _wait, seen: _seen, again: _again, ...wanted } = command;
     this.arrivals = arrival;
-    this.line.push({ waiter: { ...wanted, arrival }, overtaken: 0 });
+    this.line.add({ ...wanted, arrival });
     return { kind: 'queued', position: ahead + 1 };
   }
 
   private convert(command: Convert): Outcome {
     const mine = this.holder(command.lockId);
     if (mine === undefined) return this.unheld(command.lockId);
+    if (!this.isLock() || command.mode === 'permit') return { kind: 'misfit', permits: this.board.length };
     if (mine.mode === command.mode && [mine.token, mine.former].includes(command.token)) {
       return { kind: 'converted', grant: mine, repeat: true };
     }
@@ -211,9 +211,10 @@ export class Notebook {
     if (command.mode === 'read' || this.holders.length === 1) {
       return { kind: 'converted', grant: this.turn(mine, command.mode), repeat: false };
     }
-    if (this.slot !== null && this.slot.lockId !== mine.lockId) return { kind: 'deadlock', grant: mine };
+    if (this.upgrade !== null && this.upgrade.lockId !== mine.lockId)
+      return { kind: 'deadlock', grant: mine };
     if (!command.wait) return { kind: 'busy', position: 1 };
-    this.slot = { lockId: mine.lockId, gateway: command.gateway };
+    this.upgrade = { lockId: mine.lockId, gateway: command.gateway };
     return { kind: 'upgrading', grant: mine };
   }
 
@@ -236,13 +237,13 @@ export class Notebook {
     const past = this.lookUp(lockId);
     if (token !== 0) {
       if (mine === undefined) return past === undefined ? { kind: 'not_found' } : this.bygone(past);
-      if (this.slot?.lockId !== lockId || mine.token !== token)
+      if (this.upgrade?.lockId !== lockId || mine.token !== token)
         return { kind: 'granted', grant: mine, repeat: true };
-      this.slot = null;
+      this.upgrade = null;
       return { kind: 'cancelled' };
     }
     if (mine !== undefined) return { kind: 'granted', grant: mine, repeat: true };
-    const waiting = this.waiting(lockId);
+    const waiting = this.line.find(lockId);
     if (waiting !== undefined && gateway !== null && waiting.waiter.gateway !== gateway)
       return this.queuedAt(lockId);
     if (past !== undefined) return past.why === 'cancelled' ? { kind: 'cancelled' } : this.bygone(past);
@@ -252,18 +253,19 @@ export class Notebook {
 
   /** One step of letting in; false when nobody can be. */
   private letIn(leaseId: LeaseId, at: number): boolean {
-    if (this.slot !== null) {
-      const reader = this.holder(this.slot.lockId)!;
+    if (this.upgrade !== null) {
+      const reader = this.holder(this.upgrade.lockId)!;
       if (this.holders.length > 1) return false;
       this.turn(reader, 'write');
       return true;
     }
-    const next = this.inOrder()[0];
+    const next = this.line.inOrder()[0];
     if (next === undefined || !this.admits(next.waiter.mode)) return false;
-    this.line = this.line.filter((place) => place !== next);
     const { waiter } = next;
-    const { lockId, holder, named, priority, reason, session, ttlMs, mode, leaseMs, claimMs } = waiter;
-    const who = { lockId, holder, named, priority, reason, session, ttlMs, mode };
+    this.line.strike((lockId) => lockId === waiter.lockId);
+    const { lockId, holder, named, priority, reason, session, ttlMs, permits, mode } = waiter;
+    const { leaseMs, claimMs } = waiter;
+    const who = { lockId, holder, named, priority, reason, session, ttlMs, permits, mode };
     // T4: with a session of its own it needs no claim, unless its lease would never end.
     const needsClaim = session === null || leaseMs === 0;
     const lease = needsClaim ? { leaseMs: claimMs, unclaimed: waiter } : { leaseMs, unclaimed: null };
@@ -271,20 +273,20 @@ export class Notebook {
     return true;
   }
 
-  private grant(wanted: Omit<Grant, 'token' | 'former'>, arrival: number): Grant {
+  private grant(wanted: Omit<Grant, 'token' | 'former' | 'slot'>, arrival: number): Grant {
     this.counter += 1;
-    const grant: Grant = { ...wanted, token: this.counter as never, former: 0 as never };
+    const slot = this.isLock() ? 0 : this.board.indexOf(null);
+    if (!this.isLock()) this.board[slot] = wanted.lockId;
+    const grant: Grant = { ...wanted, token: this.counter as never, slot, former: 0 as never };
     this.holders.push(grant);
-    if (this.line.length > 0) this.arrivals = Math.max(this.arrivals, arrival);
-    for (const place of this.line) if (place.waiter.arrival < arrival) place.overtaken += 1;
-    this.seen.push(arrival);
-    this.forget();
+    if (this.line.places.length > 0) this.arrivals = Math.max(this.arrivals, arrival);
+    this.line.passedBy(arrival);
     return grant;
   }
 
   private turn(mine: Grant, mode: Grant['mode']): Grant {
     this.counter += 1;
-    if (this.slot?.lockId === mine.lockId) this.slot = null;
+    if (this.upgrade?.lockId === mine.lockId) this.upgrade = null;
     return this.rewrite({ ...mine, mode, token: this.counter as never, former: mine.token });
   }
 
@@ -302,14 +304,14 @@ export class Notebook {
   /** Off all lists. */
   private strike(which: (lockId: string) => boolean): void {
     this.holders = this.holders.filter(({ lockId }) => !which(lockId));
-    this.line = this.line.filter(({ waiter }) => !which(waiter.lockId));
+    this.line.strike(which);
     this.away = this.away.filter(({ lockId }) => !which(lockId));
-    if (this.slot !== null && which(this.slot.lockId)) this.slot = null;
-    this.forget();
+    if (this.upgrade !== null && which(this.upgrade.lockId)) this.upgrade = null;
+    this.board = this.board.map((hook) => (hook !== null && which(hook) ? null : hook));
   }
 
   private keep(id: string): void {
-    const waiter = this.holder(id)?.unclaimed ?? this.waiting(id)!.waiter;
+    const waiter = this.holder(id)?.unclaimed ?? this.line.find(id)!.waiter;
     this.strike((lockId) => lockId === id);
     this.away.push(waiter);
   }
@@ -317,53 +319,31 @@ export class Notebook {
   private desert(gateway: string): void {
     for (const { unclaimed } of [...this.holders])
       if (unclaimed?.gateway === gateway) this.keep(unclaimed.lockId);
-    for (const { waiter } of [...this.line]) if (waiter.gateway === gateway) this.keep(waiter.lockId);
-    if (this.slot?.gateway === gateway) this.slot = null;
-  }
-
-  private forget(): void {
-    this.seen = this.seen.filter((later) => this.line.some(({ waiter }) => waiter.arrival < later));
-  }
-
-  private tallyFor(arrival: number): number {
-    return this.seen.filter((later) => later > arrival).length;
-  }
-
-  private strengthOf(priority: Priority, overtaken: number): number {
-    let strength = ORDER.indexOf(priority);
-    for (let tally = overtaken; tally >= TALLY && strength > 0; tally -= TALLY) strength -= 1;
-    return strength;
-  }
-
-  private inOrder(): Place[] {
-    return [...this.line].sort((a, b) => {
-      const by =
-        this.strengthOf(a.waiter.priority, a.overtaken) - this.strengthOf(b.waiter.priority, b.overtaken);
-      return by === 0 ? a.waiter.arrival - b.waiter.arrival : by;
-    });
-  }
-
-  private aheadOf(priority: Priority, arrival: number, overtaken: number): number {
-    const strength = this.strengthOf(priority, overtaken);
-    return this.line.filter(({ waiter, overtaken }) => {
-      const its = this.strengthOf(waiter.priority, overtaken);
-      return its < strength || (its === strength && waiter.arrival < arrival);
-    }).length;
+    for (const { waiter } of [...this.line.places]) if (waiter.gateway === gateway) this.keep(waiter.lockId);
+    if (this.upgrade?.gateway === gateway) this.upgrade = null;
   }
 
   private queuedAt(id: string): Outcome {
-    const waiting = this.waiting(id);
-    if (waiting !== undefined) return { kind: 'queued', position: this.inOrder().indexOf(waiting) + 1 };
+    const waiting = this.line.find(id);
+    if (waiting !== undefined) return { kind: 'queued', position: this.line.inOrder().indexOf(waiting) + 1 };
     const { priority, arrival } = this.away.find(({ lockId }) => lockId === id)!;
-    return { kind: 'queued', position: this.aheadOf(priority, arrival, this.tallyFor(arrival)) + 1 };
+    return {
+      kind: 'queued',
+      position: this.line.aheadOf(priority, arrival, this.line.tallyFor(arrival)) + 1,
+    };
+  }
+
+  private isLock(): boolean {
+    return this.board.length === 0;
   }
 
   private admits(mode: Grant['mode']): boolean {
+    if (!this.isLock()) return this.board.includes(null);
     return this.holders.every((held) => held.mode === 'read' && mode === 'read');
   }
 
   private unheld(id: string): Outcome {
-    if (this.waiting(id) !== undefined || this.away.some(({ lockId }) => lockId === id))
+    if (this.line.find(id) !== undefined || this.away.some(({ lockId }) => lockId === id))
       return this.queuedAt(id);
     const past = this.lookUp(id);
     return past === undefined ? { kind: 'not_found' } : this.bygone(past);
@@ -371,10 +351,6 @@ export class Notebook {
 
   private holder(id: string): Grant | undefined {
     return this.holders.find(({ lockId }) => lockId === id);
-  }
-
-  private waiting(id: string): Place | undefined {
-    return this.line.find(({ waiter }) => waiter.lockId === id);
   }
 
   private lookUp(id: string): Past | undefined {

@@ -16,10 +16,11 @@ import {
   RETIRED_RING,
   type SessionId,
   type Waiter,
+  type Wish,
 } from '../../../src/lock/state.ts';
 import { values } from '../../../src/lock/tree.ts';
 
-type Target = 'new' | 'old' | 'held' | 'unclaimed' | 'waits' | 'parked' | 'slot';
+type Target = 'new' | 'old' | 'held' | 'unclaimed' | 'waits' | 'parked' | 'upgrade';
 
 export interface Move {
   readonly kind: Command['kind'];
@@ -35,6 +36,10 @@ export interface Move {
   /** Names no gateway where it need not. */
   readonly anywhere: boolean;
   readonly mode: Mode;
+  /** Of the semaphore that it wants, if that is its mode. */
+  readonly permits: number;
+  /** Whether it takes the scope as it is in use, as a lock or a semaphore of so many. */
+  readonly suits: boolean;
   readonly priority: Priority;
   readonly leaseMs: number;
   readonly wait: boolean;
@@ -59,8 +64,10 @@ const rest = {
   session: weighted<SessionId | null>([5, null], [2, 's1' as SessionId], [1, 's2' as SessionId]),
   gateway: constants('g1', 'g2', 'g3') as fc.Arbitrary<SessionId>,
   anywhere: fc.boolean(),
-  mode: constants<Mode>('read', 'write'),
-  priority: constants<Priority>('high', 'normal', 'low'),
+  mode: constants<Mode>('read', 'write', 'permit'),
+  permits: constants(1, 2, 3, 3, 5, 20),
+  suits: weighted([9, true], [1, false]),
+  priority: constants<Priority>('high', 'high', 'normal', 'low'),
   leaseMs: constants(NO_EXPIRY, 10, 20, 30, 20, 30),
   wait: weighted([5, true], [1, false]),
   repeat: fc.nat(3),
@@ -106,8 +113,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: fc.record({
       ...rest,
       kind: run('release', 'expire'),
-      target: target([6, 'held'], [2, 'unclaimed'], [1, 'slot']),
-      times: fc.oneof(once, fc.nat(6)),
+      target: target([6, 'held'], [2, 'unclaimed'], [1, 'upgrade']),
+      times: fc.oneof(once, fc.nat(6), fc.nat(25)),
     }),
   },
   {
@@ -115,7 +122,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: fc.record({
       ...rest,
       kind: run('extend', 'convert', 'convert', 'convert'),
-      target: target([9, 'held'], [2, 'unclaimed'], [2, 'slot'], [1, 'waits']),
+      target: target([9, 'held'], [2, 'unclaimed'], [2, 'upgrade'], [1, 'waits']),
       times: once,
     }),
   },
@@ -124,7 +131,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: fc.record({
       ...rest,
       kind: run('cancel', 'park', 'park'),
-      target: target([1, 'held'], [2, 'unclaimed'], [6, 'waits'], [1, 'parked'], [1, 'slot']),
+      target: target([1, 'held'], [2, 'unclaimed'], [6, 'waits'], [1, 'parked'], [1, 'upgrade']),
       times: fc.oneof(once, once, fc.nat(4)),
     }),
   },
@@ -133,7 +140,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: fc.record({
       ...rest,
       kind: run('reap', 'cancel'),
-      target: target([2, 'parked'], [1, 'slot'], [1, 'new']),
+      target: target([2, 'parked'], [1, 'upgrade'], [1, 'new']),
       times: fc.oneof(once, fc.nat(20)),
     }),
   },
@@ -160,6 +167,8 @@ export interface Step {
   readonly leaseId: LeaseId;
   readonly outcome: Outcome;
   readonly events: readonly LockEvent[];
+  /** What the events make of the state, as far as the decision says so itself. */
+  readonly told: LockState | undefined;
   readonly after: LockState;
 }
 
@@ -170,9 +179,9 @@ export function* play(worn: number, moves: readonly Move[]): Generator<Step> {
     for (let time = 0; time < one.times; time++) {
       const leaseId = `lease-${count++}` as LeaseId;
       const command = commandOf(one, before, count);
-      const { outcome, events } = decide(before, command, leaseId);
+      const { outcome, events, after: told } = decide(before, command, leaseId);
       const after = evolveAll(before, events);
-      yield { before, command, leaseId, outcome, events, after };
+      yield { before, command, leaseId, outcome, events, told, after };
       before = after;
     }
   }
@@ -189,14 +198,14 @@ export function wornOut(times: number): LockState {
 }
 
 function commandOf(m: Move, state: LockState, count: number): Command {
-  const { kind, mode } = m;
+  const { kind } = m;
   const found = find(m, state);
   const grant = found !== undefined && 'token' in found ? found : undefined;
   const waiter = found !== undefined && 'arrival' in found ? found : (grant?.unclaimed ?? undefined);
   const own = m.target === 'new' ? `id-${count}` : `id-${m.n % (count + 9)}`;
   const lockId = found?.lockId ?? (own as LockId);
   const at = count * 10;
-  const bound = waiter?.gateway ?? (m.target === 'slot' ? state.upgrade?.gateway : undefined);
+  const bound = waiter?.gateway ?? (m.target === 'upgrade' ? state.upgrade?.gateway : undefined);
   const gateway = (m.fits ? bound : undefined) ?? m.gateway;
   const token = tokenOf(m, grant);
   switch (kind) {
@@ -206,7 +215,17 @@ function commandOf(m: Move, state: LockState, count: number): Command {
         m.fits && found !== undefined ? found.holder : m.holder === 'own' ? `of ${lockId}` : m.holder;
       const seen = Math.max(0, state.retirements - m.behind);
       const { named, priority, leaseMs, wait, repeat, again } = m;
-      const rest = { mode, leaseMs, wait, claimMs: 5, gateway: m.gateway, repeat, again, seen, at };
+      const rest = {
+        ...wishOf(m, state),
+        leaseMs,
+        wait,
+        claimMs: 5,
+        gateway: m.gateway,
+        repeat,
+        again,
+        seen,
+        at,
+      };
       const session = who.session;
       return { kind, lockId, holder, named, priority, reason: null, session, ttlMs: 1, ...rest };
     }
@@ -217,13 +236,13 @@ function commandOf(m: Move, state: LockState, count: number): Command {
     case 'extend':
       return { kind, lockId, leaseMs: m.leaseMs, replaces: m.names === 'none' ? null : leaseOf(m, grant) };
     case 'convert':
-      return { kind, lockId, mode, token, wait: m.wait, gateway: m.gateway, at };
+      return { kind, lockId, mode: convertsTo(m), token, wait: m.wait, gateway: m.gateway, at };
     case 'cancel':
       return {
         kind,
         lockId,
         gateway: m.anywhere ? null : gateway,
-        token: m.target === 'slot' ? token : NONE,
+        token: m.target === 'upgrade' ? token : NONE,
         at,
       };
     case 'expire':
@@ -242,6 +261,18 @@ function commandOf(m: Move, state: LockState, count: number): Command {
   }
 }
 
+function convertsTo({ mode, suits }: Move): Mode {
+  return mode === 'permit' && suits ? 'write' : mode;
+}
+
+function wishOf({ mode, permits, suits, n }: Move, { holders, queue, parked }: LockState): Wish {
+  const [other] = [...holders, ...everybody(queue), ...values(parked)];
+  if (!suits || other === undefined) return { mode, permits: mode === 'permit' ? permits : 0 };
+  if (other.mode === 'permit') return { mode: other.mode, permits: other.permits };
+  if (mode === 'permit') return { mode: n % 2 === 0 ? 'read' : 'write', permits: 0 };
+  return { mode, permits: 0 };
+}
+
 function find({ target, n }: Move, state: LockState): Grant | Waiter | undefined {
   const all = candidates(target, state);
   return all[n % Math.max(1, all.length)];
@@ -253,7 +284,7 @@ function candidates(target: Target, state: LockState): (Grant | Waiter)[] {
       return [...state.holders];
     case 'unclaimed':
       return state.holders.filter(({ unclaimed }) => unclaimed !== null);
-    case 'slot':
+    case 'upgrade':
       return state.holders.filter(({ lockId }) => lockId === state.upgrade?.lockId);
     case 'waits':
       return [...everybody(state.queue)];

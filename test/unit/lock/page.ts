@@ -16,7 +16,7 @@ export interface Page {
   waiting: readonly [Waiter, number][];
   /** In order of lock id. */
   away: readonly Waiter[];
-  slot: Upgrade | null;
+  upgrade: Upgrade | null;
   arrivals: number;
   retired: readonly Past[];
   retirements: number;
@@ -35,7 +35,7 @@ export function pageOf(state: LockState): Page {
       .sort((a, b) => a.arrival - b.arrival)
       .map((waiter) => [waiter, most(state.queue.passed.filter((later) => later > waiter.arrival).length)]),
     away: entriesOf(state.parked).map(([, waiter]) => waiter as Waiter),
-    slot: state.upgrade,
+    upgrade: state.upgrade,
     arrivals: state.arrivals,
     retired: state.retired.map(({ lockId, ending, token, note }) => ({
       id: lockId,

@@ -153,9 +153,110 @@ describe('what is refused names its field', () => {
     expect(() => stateFromWire(but(changes))).toThrow(new RegExp(`^state\\.${field}: `));
   });
 
+  /** One of a semaphore's permits, and a place in its queue; both as far as a lock goes, and then their own values. */
+  const permit = (id: string, ...its: unknown[]) => [id, '', true, 2, ...reader.slice(4), ...its];
+  const waits = (id: string, arrival: number, ...its: unknown[]) => {
+    const lock = place(id, arrival);
+    return [...lock.slice(0, 3), 2, ...lock.slice(4), ...its];
+  };
+  const semaphore = (changes: Record<number, unknown>) =>
+    stateFromWire(but({ [HOLDERS]: [], [QUEUE]: [], [PASSED]: [], [KEPT]: [], [UPGRADE]: null, ...changes }));
+
+  test('state: a semaphore is taken', () => {
+    const its = {
+      [HOLDERS]: [permit('x', 3, 2), permit('y', 3, 0)],
+      [QUEUE]: [waits('w', 3, 3)],
+      [KEPT]: [waits('k', 2, 3)],
+    };
+    const state = semaphore(its);
+    expect(state.holders).toMatchObject([
+      { mode: 'permit', permits: 3, slot: 2 },
+      { mode: 'permit', permits: 3, slot: 0 },
+    ]);
+    const wire = stateToWire(state)!;
+    expect([wire[HOLDERS], wire[QUEUE], wire[KEPT]]).toEqual([its[HOLDERS], its[QUEUE], its[KEPT]]);
+  });
+
+  test.each<[string, Record<number, unknown>, RegExp]>([
+    ['a permit of none', { [HOLDERS]: [permit('x')] }, /^grant\.permits: /],
+    ['a permit of 0', { [HOLDERS]: [permit('x', 0, 0)] }, /^grant\.permits: are none/],
+    ['a permit of 1,025', { [HOLDERS]: [permit('x', 1_025, 0)] }, /^grant\.permits: is more than 1024/],
+    ['a permit of half', { [HOLDERS]: [permit('x', 1.5, 0)] }, /^grant\.permits: /],
+    ['a permit without a slot', { [HOLDERS]: [permit('x', 3)] }, /^grant\.slot: /],
+    ['a slot beyond the permits', { [HOLDERS]: [permit('x', 3, 3)] }, /^grant\.slot: is more than 2/],
+    ['a slot that is held twice', { [HOLDERS]: [permit('x', 3, 1), permit('y', 3, 1)] }, /^state\.holders: /],
+    ['a mode of tomorrow', { [HOLDERS]: [[...reader.slice(0, 3), 3, ...reader.slice(4)]] }, /^grant\.mode: /],
+    ['who waits for none', { [QUEUE]: [waits('w', 3)] }, /^waiter\.permits: /],
+    ['who waits for one of 0', { [QUEUE]: [waits('w', 3, 0)] }, /^waiter\.permits: are none/],
+    [
+      'who waits for one of 1,025',
+      { [QUEUE]: [waits('w', 3, 1_025)] },
+      /^waiter\.permits: is more than 1024/,
+    ],
+    ['holders of two semaphores', { [HOLDERS]: [permit('x', 3, 0), permit('y', 2, 1)] }, /^state\.permits: /],
+    ['a permit beside a reader', { [HOLDERS]: [reader, permit('y', 3, 1)] }, /^state\.permits: /],
+    [
+      'who waits for another semaphore',
+      { [HOLDERS]: [permit('x', 3, 0)], [QUEUE]: [waits('w', 3, 2)] },
+      /^state\.permits: /,
+    ],
+    [
+      'who waits for a lock',
+      { [HOLDERS]: [permit('x', 3, 0)], [QUEUE]: [place('w', 3)] },
+      /^state\.permits: /,
+    ],
+    [
+      'who is kept a place at another semaphore',
+      { [QUEUE]: [waits('w', 3, 3)], [KEPT]: [waits('k', 2, 4)] },
+      /^state\.permits: /,
+    ],
+    ['places of two semaphores', { [KEPT]: [waits('k', 2, 4), waits('l', 1, 5)] }, /^state\.permits: /],
+    [
+      'an upgrade of a permit',
+      { [HOLDERS]: [permit('x', 3, 0)], [UPGRADE]: ['x', 'g'] },
+      /^state\.upgrade: /,
+    ],
+  ])('semaphore: %s', (_, changes, why) => {
+    expect(() => semaphore(changes)).toThrow(WireError);
+    expect(() => semaphore(changes)).toThrow(why);
+  });
+
+  test('semaphore: no other array has a permit of none, or of too many', () => {
+    const slot = (slot: unknown) => eventFromWire([2, 'x', 7, 'l', 'g', 0, slot]);
+    expect(slot(1_023)).toMatchObject({ kind: 'promoted', slot: 1_023 });
+    expect(() => slot(1_024)).toThrow(/^promoted\.slot: /);
+    const acquire = (...its: unknown[]) => commandFromWire([...acquireOf(2), ...its]);
+    expect(acquire(1_024)).toMatchObject({ mode: 'permit', permits: 1_024 });
+    for (const permits of [undefined, 0, 1_025, '3'])
+      expect(() => acquire(permits)).toThrow(/^acquire\.permits: /);
+    expect(() => outcomeFromWire([21, 1_025])).toThrow(/^misfit\.permits: /);
+  });
+
+  test('arrays from before there were semaphores are of locks', () => {
+    expect(grantFromWire(reader)).toMatchObject({ mode: 'read', permits: 0, slot: 0 });
+    expect(grantFromWire(unclaimed(3)).unclaimed).toMatchObject({ mode: 'read', permits: 0 });
+    expect(waiterFromWire(place('w', 3))).toMatchObject({ mode: 'write', permits: 0 });
+    expect(commandFromWire(acquireOf(0))).toMatchObject({ kind: 'acquire', mode: 'write', permits: 0 });
+    expect(eventFromWire([2, 'x', 7, 'l', 'g', 0])).toMatchObject({ kind: 'promoted', slot: 0 });
+    expect(grantToWire(grantFromWire(reader))).toEqual(reader);
+    expect(waiterToWire(waiterFromWire(place('w', 3)))).toEqual(place('w', 3));
+    expect(commandToWire(commandFromWire(acquireOf(0)))).toEqual(acquireOf(0));
+  });
+
+  /** An acquire in this mode, as it was before there were semaphores. */
+  function acquireOf(mode: number): unknown[] {
+    return [0, 'x', '', true, mode, 1, 0, true, 0, 'g', 0, 0, 0, null, null, 0, false];
+  }
+
   function crowd(size: number): unknown[] {
     return Array.from({ length: size }, (_, i) => place(`w${i}`, i + 3));
   }
+
+  test('event: no lock becomes a permit', () => {
+    const converted = (mode: number) => eventFromWire([5, 'x', mode, 7, null]);
+    expect(converted(1)).toMatchObject({ kind: 'converted', mode: 'read' });
+    expect(() => converted(2)).toThrow(/^converted\.mode: /);
+  });
 
   test('a kind of tomorrow is told apart from garbage', () => {
     expect(() => eventFromWire([99, 'x'])).toThrow(UnknownKindError);
