@@ -24,6 +24,8 @@ export interface DutiesPort {
   readonly now: number;
   /** The entry, if it is in memory. */
   peek(scope: string): Entry | undefined;
+  /** The state, if it is in memory. */
+  state(scope: string): LockState | undefined;
   /** This voter's place in the line of the scope, among those that look alive. */
   rank(scope: string): number;
   wall(): number;
@@ -49,7 +51,7 @@ export class Duties {
       get now() {
         return port.now;
       },
-      state: (scope) => port.peek(scope)?.register.state,
+      state: (scope) => port.state(scope),
       ownCopyUntil: (session) => {
         const register = port.peek(scopeOfSession(session))?.register;
         return register === undefined || register.state.holders.length === 0
@@ -77,6 +79,11 @@ export class Duties {
 
   noteEvents(scope: string, events: readonly LockEvent[]): void {
     this.sessions.noteEvents(scope, events);
+  }
+
+  /** Held no more in this scope. */
+  noteGone(scope: string, { session, lockId }: Grant): void {
+    if (session !== null) this.sessions.noteGone(session, scope, lockId);
   }
 
   /** The locks and places of the session, if the scope is one's register. */
@@ -143,6 +150,13 @@ export class Duties {
     this.lookUps.delete(task.request);
     if (session === undefined || settlement.kind !== 'decided') return;
     this.sessions.lookedUp(session, settlement.state.holders[0]?.leaseMs);
+  }
+
+  /** The session's time to live, if this voter's own copy of it has not run out. */
+  ttlHere(session: SessionId): number | undefined {
+    const register = this.port.peek(scopeOfSession(session))?.register;
+    if (register === undefined || firstOverAt(register) <= this.port.now) return undefined;
+    return register.state.holders[0]?.leaseMs;
   }
 
   /** Another peer knows that this session's death is chosen. */

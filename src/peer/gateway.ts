@@ -50,6 +50,8 @@ export interface GatewayPort {
   reply(id: number, reply: ClientReply): void;
   /** The id of a session of this gateway: never given twice. */
   freshSession(): SessionId;
+  /** The session's time to live in milliseconds, if this peer votes and its own copy has not run out. */
+  ttlHere(session: SessionId): number | undefined;
   /** Wall clock, for people. */
   wall(): number;
 }
@@ -80,7 +82,13 @@ export class Gateway implements Steps {
       refused: (now, pending, found) => this.acquiring.refuse(now, pending, found),
       remember: (scope, found) => this.remember(scope, found.view.retirements),
     });
-    this.acquiring = new Acquiring(this, this.places, rules, (scope) => this.seen.get(scope) ?? 0);
+    this.acquiring = new Acquiring(
+      this,
+      this.places,
+      rules,
+      (scope) => this.seen.get(scope) ?? 0,
+      (session) => port.ttlHere(session),
+    );
     this.holding = new Holding(this, this.places, port.voters);
   }
 
@@ -233,7 +241,7 @@ export class Gateway implements Steps {
       request.op === 'open_session'
         ? openingOf(session, ttlMs, holder, true, at)
         : request.op === 'beat_session'
-          ? beatOf(session)
+          ? beatOf(session, request.list)
           : closingOf(session, at);
     this.step(now, pending, scopeOfSession(session), command, (_at, found) => this.decided(pending, found));
   }

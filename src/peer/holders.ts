@@ -1,26 +1,42 @@
 /**
  * How many locks each holder name has, as far as this voter's registers tell: for the limit, not for any decision.
- * Always true: a count is the number of grants under that name in the registers of this voter's memory.
+ * Always true: a count is at least the number of grants under that name in the registers of this voter's memory. Names
+ * are counted by their hash, since a table of a million names would weigh more than what they hold: a name may be
+ * counted together with a few others, which is nothing beside the limit.
  */
-import type { Grant, LockState } from '../lock/state.ts';
+import type { Grant, LockId, LockState } from '../lock/state.ts';
+import { hashText } from './placement.ts';
 import type { Entry } from './scopes.ts';
 
+const BUCKETS = 65_536;
+
 export class Holders {
-  private readonly counts = new Map<string, number>();
+  private readonly counts = new Uint32Array(BUCKETS);
 
   of(holder: string): number {
-    return this.counts.get(holder) ?? 0;
+    return this.counts[bucketOf(holder)]!;
   }
 
-  /** The holders of a register have changed. @param noted when each of those before was first accepted. */
-  changed(entry: Entry, before: LockState, noted: readonly number[], now: number): void {
-    const { state } = entry.register;
-    const had = new Set(before.holders.map(({ lockId }) => lockId));
-    const has = new Set(state.holders.map(({ lockId }) => lockId));
-    for (const grant of state.holders) if (!had.has(grant.lockId)) this.came(grant);
-    for (const [i, grant] of before.holders.entries()) {
-      if (has.has(grant.lockId)) continue;
+  /**
+   * The holders of a register have changed.
+   * @param noted when each of those before was first accepted. @param gone told of each that is there no more.
+   */
+  changed(
+    entry: Entry,
+    before: LockState,
+    noted: readonly number[],
+    now: number,
+    gone: (grant: Grant) => void,
+  ): void {
+    const { holders } = entry.register.state;
+    const has = idsOf(holders);
+    const had = idsOf(before.holders);
+    for (const grant of holders) if (had?.has(grant.lockId) !== true) this.came(grant);
+    for (let i = 0; i < before.holders.length; i++) {
+      const grant = before.holders[i]!;
+      if (has?.has(grant.lockId) === true) continue;
       this.went(grant);
+      gone(grant);
       if (grant.unclaimed !== null) continue; // nobody ever held it
       entry.holds++;
       entry.heldMs += now - noted[i]!;
@@ -28,12 +44,18 @@ export class Holders {
   }
 
   came({ holder }: Grant): void {
-    this.counts.set(holder, this.of(holder) + 1);
+    this.counts[bucketOf(holder)]!++;
   }
 
   private went({ holder }: Grant): void {
-    const left = this.of(holder) - 1;
-    if (left > 0) this.counts.set(holder, left);
-    else this.counts.delete(holder);
+    this.counts[bucketOf(holder)]!--;
   }
+}
+
+function bucketOf(holder: string): number {
+  return hashText(holder) % BUCKETS;
+}
+
+function idsOf(holders: readonly Grant[]): ReadonlySet<LockId> | undefined {
+  return holders.length === 0 ? undefined : new Set(holders.map(({ lockId }) => lockId));
 }

@@ -51,3 +51,22 @@ export const LOOK_EVERY_MS = 1_000;
 export const CLAIM_MIN_MS = 2_000;
 export const CLAIM_VOTES = 10;
 export const CLAIM_MAX_MS = 30_000;
+
+/**
+ * A voter asks the others once something that it accepted in a watched scope is not known to be chosen for this long,
+ * again after twice as long, up to a bound; and this often when nothing happens at all.
+ */
+export const SURE_MS = 1_000;
+export const SURE_MAX_MS = 5_000;
+export const SURE_EVERY_MS = 5_000;
+
+/** Changes of one watched scope that wait for the word that they are chosen; beyond, they are told as a difference. */
+export const UNTOLD_MAX = 1_000;
+
+/**
+ * Held scopes that a voter keeps as objects; beyond, those that were not used lately are frozen, so many at a time and
+ * so often.
+ */
+export const WARM_SCOPES = 2_000;
+export const FREEZE_SCOPES = 1_000;
+export const FREEZE_EVERY_MS = 200;

@@ -123,6 +123,7 @@ export function openingOf(id: SessionId, ttlMs: number, holder: string, named: b
     reason: null,
     session: null,
     ttlMs: 0,
+    permits: 0,
     mode: 'write',
     leaseMs: ttlMs,
     wait: false,
@@ -135,9 +136,13 @@ export function openingOf(id: SessionId, ttlMs: number, holder: string, named: b
   };
 }
 
-/** A sign of life: the lease is set anew, and stays as long as it was. */
-export function beatOf(id: SessionId): Command {
-  return { kind: 'extend', lockId: id as string as LockId, leaseMs: 1, replaces: null };
+/**
+ * A sign of life: the lease is set anew, and stays as long as it was.
+ * @param list whether the answer shall list the session's locks and places.
+ */
+export function beatOf(id: SessionId, list = false): Command {
+  const command = { kind: 'extend', lockId: id as string as LockId, leaseMs: 1, replaces: null } as const;
+  return list ? { ...command, list } : command;
 }
 
 export function closingOf(id: SessionId, at: number): Command {

@@ -8,9 +8,11 @@
  *   abandon(now, id)              that client is gone
  *   flushed(now, number)          the disk: the batch that takeWrites() gave is durable
  *   liveness(now, voter, alive)   gossip and links
+ *   watch(now, scope)             somebody here wants to be told what happens to it; unwatch(scope): nobody does
  *   wake(now)                     the clock, at nextWake or later
  *
- * Outputs: takeFrames() (what to send, one frame per peer), takeWrites() (what to flush), takeReplies().
+ * Outputs: takeFrames() (what to send, one frame per peer), takeWrites() (what to flush), takeReplies(), takeNews() (what
+ * happened to watched scopes).
  * Always true: `now` never falls; the same inputs give the same outputs.
  */
 
@@ -27,7 +29,9 @@ import type { Frame, Message, Notice, Verdict } from './messages.ts';
 import { hashText, lineOf } from './placement.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
 import { sessionOfScope } from './sessions.ts';
-import { type Batch, Voter, type VoterStart } from './voter.ts';
+import type { News } from './told.ts';
+import { Voter, type VoterStart } from './voter.ts';
+import type { Batch } from './writes.ts';
 
 export interface PeerConfig {
   /** Identity of the mesh, and the number of the roster in force: frames of others are refused. */
@@ -132,6 +136,7 @@ export class Peer {
       },
       reply: (id: number, reply: ClientReply) => this.replies.push({ id, reply }),
       // The boot number is this peer's for ever; where it counts from there is drawn, should it be built twice.
+      ttlHere: (session: SessionId) => this.voter?.duties.ttlHere(session),
       freshSession: () => `${identity}-${boot.toString(36)}-${this.freshSessions++}` as SessionId,
       wall,
     };
@@ -198,7 +203,7 @@ export class Peer {
           this.gateway.onNotice(now, message);
           break;
         case 'obituary':
-          this.voter?.died(message.session);
+          this.voter?.duties.died(message.session);
           break;
         default:
           if (from < this.config.voters.length) this.voter?.receive(from, message);
@@ -232,6 +237,21 @@ export class Peer {
     this.up[voter] = alive;
     if (!alive) this.gateway.onDead(now, voter);
     this.drain();
+  }
+
+  /**
+   * From the news that begins on, tells what is chosen of this scope: each change once, in order. If it is watched
+   * already, the news begin once more. Only a voter sees what is chosen: at an observer nothing is ever told.
+   */
+  watch(now: number, scope: string): void {
+    this.begin(now);
+    this.voter?.watch(scope);
+    this.drain();
+  }
+
+  /** Nobody here watches the scope any more. */
+  unwatch(scope: string): void {
+    this.voter?.unwatch(scope);
   }
 
   wake(now: number): void {
@@ -285,6 +305,11 @@ export class Peer {
     const { replies } = this;
     this.replies = [];
     return replies;
+  }
+
+  /** Takes what happened to watched scopes, in order. */
+  takeNews(): readonly News[] {
+    return this.voter?.watching.take() ?? [];
   }
 
   // --- looking ---

@@ -1,20 +1,27 @@
 /**
- * The scopes that a voter has in memory, their timers, and which of them may leave.
+ * The scopes that a voter has in memory, their timers, and which of them may leave or be frozen.
  * Always true: a scope that is not in memory is on disk whole, promised no less than a reload gives it (G2); an
- * entry's timer fires no later than the entry is due, and one that fires early is put off.
+ * entry's timer fires no later than the entry is due, and one that fires early is put off; a scope is in one form,
+ * warm or cold. Beyond WARM_SCOPES, what is held and was not used lately is frozen, and thaws when it is asked for or
+ * its lease is due.
  */
 import type { LockEvent } from '../lock/event.ts';
-import { isFree, type LockId } from '../lock/state.ts';
+import { flat } from '../lock/plain.ts';
+import { isFree, type LockId, type LockState } from '../lock/state.ts';
 import { firstOverAt, loadRegister, type Register, type StoredRegister } from '../vote/acceptor.ts';
 import { Proposer } from '../vote/proposer.ts';
 import { NEVER } from '../vote/task.ts';
+import { freeze, thaw } from './cold.ts';
 import { Heap, type Timed } from './heap.ts';
-import { FREE_SCOPES_MAX, REAP_EVERY_MS } from './limits.ts';
+import { FREE_SCOPES_MAX, FREEZE_EVERY_MS, FREEZE_SCOPES, REAP_EVERY_MS, WARM_SCOPES } from './limits.ts';
+import type { ScopeWatch } from './scope-watch.ts';
 
 export interface Entry extends Timed {
   readonly scope: string;
   readonly register: Register;
   proposer: Proposer | undefined;
+  /** Set while somebody watches the scope through this voter; it stays in memory then. */
+  watch: ScopeWatch | undefined;
   /** When the leases of this register are looked at next. */
   watchAt: number;
   /** When the kept places of this register are looked at next, and since when each was seen. */
@@ -36,8 +43,16 @@ export interface ScopesPort {
   readonly now: number;
   read(scope: string): StoredRegister | undefined;
   promisedAfterRestart(stored: StoredRegister | undefined): Register['promised'];
-  /** Whether the register alone stands in the way of being forgotten. */
+  /** Whether the register alone does not stand in the way of being forgotten. */
   mayForget(register: Register): boolean;
+  /** Whether it is on disk, and no message about it waits here. */
+  isSettled(register: Register): boolean;
+}
+
+/** Frozen scopes that are due within one second. */
+interface Due extends Timed {
+  readonly second: number;
+  readonly scopes: string[];
 }
 
 const NOBODY_KEPT: Map<LockId, number> = new Map();
@@ -51,43 +66,67 @@ export class Scopes {
   private readonly entries = new Map<string, Entry>();
   private readonly free = new Map<string, Entry>();
   private readonly timers = new Heap<Entry>();
+  private readonly cold = new Map<string, string>();
+  private readonly due = new Map<number, Due>();
+  private readonly dueTimers = new Heap<Due>();
+  /** Walks over the warm ones, again and again. */
+  private hand: IterableIterator<Entry> | undefined;
+  private freezeAt = NEVER;
 
   constructor(port: ScopesPort) {
     this.port = port;
   }
 
   get size(): number {
-    return this.entries.size;
+    return this.entries.size + this.cold.size;
   }
 
   /** When the first entry is due, or Infinity. */
   get nextWake(): number {
-    return this.timers.firstAt;
+    return Math.min(this.timers.firstAt, this.dueTimers.firstAt, this.freezeAt);
+  }
+
+  /** The entry, if it is in memory and warm: with a proposer, a watch or news. */
+  warm(scope: string): Entry | undefined {
+    return this.entries.get(scope);
   }
 
   /** The entry, if it is in memory. */
   peek(scope: string): Entry | undefined {
-    return this.entries.get(scope);
+    return this.entries.get(scope) ?? this.thaw(scope);
+  }
+
+  /** The state, if the scope is in memory; it stays as cold as it is. */
+  state(scope: string): LockState | undefined {
+    const text = this.cold.get(scope);
+    return text === undefined ? this.entries.get(scope)?.register.state : thaw(text).register.state;
   }
 
   /** The entry, from memory or from disk. */
   get(scope: string): Entry {
-    const known = this.entries.get(scope);
+    const known = this.peek(scope);
     if (known === undefined) return this.load(scope, this.port.read(scope));
     known.touched = true;
     return known;
   }
 
   load(scope: string, stored: StoredRegister | undefined): Entry {
+    const register = loadRegister(stored, this.port.promisedAfterRestart(stored), this.port.now);
+    return this.add(scope, register, stored !== undefined);
+  }
+
+  /** @param written whether the disk has it. */
+  private add(scope: string, register: Register, written: boolean): Entry {
     const entry: Entry = {
-      scope,
-      register: loadRegister(stored, this.port.promisedAfterRestart(stored), this.port.now),
+      scope: flat(scope),
+      register,
       proposer: undefined,
+      watch: undefined,
       watchAt: NEVER,
       reapAt: NEVER,
       kept: NOBODY_KEPT,
-      news: stored === undefined ? null : [],
-      written: stored?.version ?? 0,
+      news: written ? [] : null,
+      written: register.version,
       free: false,
       touched: true,
       acquires: 0,
@@ -97,7 +136,7 @@ export class Scopes {
       at: 0,
       slot: -1,
     };
-    this.entries.set(scope, entry);
+    this.entries.set(entry.scope, entry);
     this.watch(entry);
     return entry;
   }
@@ -107,8 +146,10 @@ export class Scopes {
     return entry.proposer;
   }
 
-  *all(): Iterable<Entry> {
-    yield* this.entries.values();
+  /** All that is in memory; what is cold stays so. */
+  *all(): Iterable<readonly [scope: string, register: Register]> {
+    for (const { scope, register } of this.entries.values()) yield [scope, register];
+    for (const [scope, text] of this.cold) yield [scope, thaw(text).register];
   }
 
   /** To be called when the holders, their leases or the kept places have changed. */
@@ -125,6 +166,9 @@ export class Scopes {
     }
     this.arm(entry);
     if (free && this.free.size > FREE_SCOPES_MAX) this.forgetSome();
+    if (this.freezeAt === NEVER && this.entries.size - this.free.size > WARM_SCOPES) {
+      this.freezeAt = this.port.now + FREEZE_EVERY_MS;
+    }
   }
 
   /** To be called when the entry is due at another time. Moves its timer only to an earlier one. */
@@ -135,6 +179,8 @@ export class Scopes {
 
   /** Hands over what is due, one after the other. */
   wake(due: (entry: Entry) => void): void {
+    if (this.freezeAt <= this.port.now) this.freezeSome();
+    this.thawDue();
     for (;;) {
       const entry = this.timers.pop(this.port.now);
       if (entry === undefined) return;
@@ -157,6 +203,7 @@ export class Scopes {
   }
 
   private mayForget(entry: Entry): boolean {
+    if (entry.watch !== undefined) return false;
     return (entry.proposer?.idle ?? true) && this.port.mayForget(entry.register);
   }
 
@@ -166,10 +213,77 @@ export class Scopes {
     this.timers.delete(entry);
   }
 
-  /** Forgets all free scopes that it may. @returns how many. */
+  /** Forgets all free scopes that it may, and freezes what else it may. @returns how many it forgot. */
   forgetFree(): number {
     const before = this.entries.size;
     for (const entry of [...this.free.values()]) if (this.mayForget(entry)) this.forget(entry);
-    return before - this.entries.size;
+    const forgotten = before - this.entries.size;
+    for (const entry of [...this.entries.values()]) if (this.mayFreeze(entry)) this.freeze(entry);
+    return forgotten;
+  }
+
+  // --- what is held, and was not used lately ---
+
+  /** A few thousand at a time, so that the event loop is not held up. */
+  private freezeSome(): void {
+    this.freezeAt = NEVER;
+    for (let looks = 0; looks < FREEZE_SCOPES; looks++) {
+      if (this.entries.size - this.free.size <= WARM_SCOPES) return;
+      this.hand ??= this.entries.values();
+      const next = this.hand.next();
+      if (next.done === true) {
+        this.hand = undefined;
+        break;
+      }
+      const entry = next.value;
+      if (entry.touched) entry.touched = false;
+      else if (this.mayFreeze(entry)) this.freeze(entry);
+    }
+    this.freezeAt = this.port.now + FREEZE_EVERY_MS;
+  }
+
+  /** What is not written as it is, or not at all (a beat), is not frozen: it would seem to be on disk. */
+  private mayFreeze({ free, watch, proposer, register, news, written }: Entry): boolean {
+    if (news === null || written !== register.version) return false;
+    if (free || watch !== undefined || proposer?.idle === false) return false;
+    const { queue, parked, upgrade } = register.state;
+    if (queue.byId !== undefined || parked !== undefined || upgrade !== null) return false;
+    return this.port.isSettled(register);
+  }
+
+  private freeze(entry: Entry): void {
+    const { scope, register, acquires, conflicts, holds, heldMs } = entry;
+    const at = entry.watchAt;
+    this.forget(entry);
+    this.cold.set(scope, freeze(register, [acquires, conflicts, holds, heldMs]));
+    if (at === NEVER) return;
+    const second = Math.floor(at / 1_000);
+    const known = this.due.get(second);
+    if (known !== undefined) known.scopes.push(scope);
+    else {
+      const due: Due = { second, scopes: [scope], at: 0, slot: -1 };
+      this.due.set(second, due);
+      this.dueTimers.set(due, second * 1_000);
+    }
+  }
+
+  private thaw(scope: string): Entry | undefined {
+    const text = this.cold.get(scope);
+    if (text === undefined) return undefined;
+    this.cold.delete(scope);
+    const { register, figures } = thaw(text);
+    const entry = this.add(scope, register, true);
+    [entry.acquires, entry.conflicts, entry.holds, entry.heldMs] = figures;
+    return entry;
+  }
+
+  /** What is warm by now has a timer of its own. */
+  private thawDue(): void {
+    for (;;) {
+      const due = this.dueTimers.pop(this.port.now);
+      if (due === undefined) return;
+      this.due.delete(due.second);
+      for (const scope of due.scopes) this.thaw(scope);
+    }
   }
 }

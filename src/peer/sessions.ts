@@ -9,7 +9,7 @@
 
 import { isNamedAt, isSessionHere } from '../lock/decide.ts';
 import type { LockEvent } from '../lock/event.ts';
-import { SESSION_SCOPE_PREFIX } from '../lock/plain.ts';
+import { flat, SESSION_SCOPE_PREFIX } from '../lock/plain.ts';
 import { everybody } from '../lock/queue.ts';
 import { findGrant, type LockId, type LockState, NO_TOKEN, type SessionId } from '../lock/state.ts';
 import { values } from '../lock/tree.ts';
@@ -41,8 +41,8 @@ export function sessionOfScope(scope: string): SessionId | undefined {
 
 interface Watched extends Timed {
   readonly session: SessionId;
-  /** Lock ids that live with the session, and scopes where it is the gateway's. */
-  readonly locks: Map<string, Set<LockId>>;
+  /** Lock ids that live with the session, by scope: nearly always one; and scopes where it is the gateway's. */
+  readonly locks: Map<string, LockId | Set<LockId>>;
   readonly waits: Set<string>;
   /** Since when it has seemed dead by this voter's own copy, and since when it is known to be. */
   suspectAt: number;
@@ -118,9 +118,24 @@ export class Sessions {
   private noteLock(session: SessionId, scope: string, lockId: LockId): void {
     const watched = this.watch(session);
     const ids = watched.locks.get(scope);
-    if (ids === undefined) watched.locks.set(scope, new Set([lockId]));
-    else ids.add(lockId);
+    if (ids === undefined) watched.locks.set(scope, flat(lockId));
+    else if (ids === lockId || (typeof ids !== 'string' && ids.has(lockId))) return;
+    else if (typeof ids !== 'string') ids.add(flat(lockId));
+    else watched.locks.set(scope, new Set([ids, flat(lockId)]));
     watched.names++;
+  }
+
+  /** The lock holds no more in this scope. */
+  noteGone(session: SessionId, scope: string, lockId: LockId): void {
+    const watched = this.watched.get(session);
+    const ids = watched?.locks.get(scope);
+    if (watched === undefined || ids === undefined) return;
+    if (typeof ids === 'string') {
+      if (ids !== lockId) return;
+      watched.locks.delete(scope);
+    } else if (!ids.delete(lockId)) return;
+    else if (ids.size === 0) watched.locks.delete(scope);
+    watched.names--;
   }
 
   private noteWait(session: SessionId, scope: string): void {
@@ -158,7 +173,7 @@ export class Sessions {
     this.prune(watched);
     for (const [scope, ids] of watched.locks) {
       const state = this.port.state(scope)!;
-      for (const lockId of ids) {
+      for (const lockId of idsOf(ids)) {
         entries.push({ scope, lockId, token: findGrant(state, lockId)?.token ?? NO_TOKEN });
       }
     }
@@ -244,11 +259,13 @@ export class Sessions {
     let names = 0;
     for (const [scope, ids] of locks) {
       const state = this.port.state(scope);
-      for (const lockId of ids) {
-        if (state === undefined || !isSessionHere(state, lockId, session)) ids.delete(lockId);
+      let left = 0;
+      for (const lockId of idsOf(ids)) {
+        if (state !== undefined && isSessionHere(state, lockId, session)) left++;
+        else if (typeof ids !== 'string') ids.delete(lockId);
       }
-      if (ids.size === 0) locks.delete(scope);
-      names += ids.size;
+      if (left === 0) locks.delete(scope);
+      names += left;
     }
     for (const scope of waits) {
       const state = this.port.state(scope);
@@ -258,4 +275,8 @@ export class Sessions {
     watched.namesBefore = watched.names;
     return watched.names > 0;
   }
+}
+
+function idsOf(ids: LockId | Set<LockId>): Iterable<LockId> {
+  return typeof ids === 'string' ? [ids] : ids;
 }

@@ -10,7 +10,6 @@ import {
   applyAccept,
   nackOf,
   type Register,
-  type RegisterWrite,
   reportOf,
   rowOfAccept,
   rowOfPrepare,
@@ -27,6 +26,8 @@ import { LOCKS_PER_HOLDER_MAX } from './limits.ts';
 import type { Notice, View } from './messages.ts';
 import { type Entry, Scopes, type ScopesPort } from './scopes.ts';
 import { viewOf } from './view.ts';
+import { Watching } from './watching.ts';
+import { type Batch, Writes } from './writes.ts';
 
 /** What a voter knows from its disk when it starts. */
 export interface VoterStart {
@@ -35,14 +36,6 @@ export interface VoterStart {
   readonly read: (scope: string) => StoredRegister | undefined;
   /** All registers that are not free: their leases and places must be watched from the start. */
   readonly held: Iterable<readonly [string, StoredRegister]>;
-}
-
-/** What goes to disk in one flush. */
-export interface Batch {
-  readonly number: number;
-  readonly registers: ReadonlyMap<string, RegisterWrite>;
-  /** A new promise horizon, or 0. */
-  readonly horizon: number;
 }
 
 export interface VoterPort {
@@ -54,12 +47,6 @@ export interface VoterPort {
   obituary(session: SessionId): void;
   /** This voter's place in the line of the scope, among those that look alive; 0 is the home. */
   rank(scope: string): number;
-}
-
-interface Unsent {
-  readonly batch: number;
-  readonly to: number;
-  readonly message: VoteMessage;
 }
 
 export class Voter implements ProposerHost {
@@ -80,14 +67,11 @@ export class Voter implements ProposerHost {
   private readonly horizon: Horizon;
 
   private readonly memory: Scopes;
-  private readonly duties: Duties;
+  readonly duties: Duties;
   private readonly holders = new Holders();
 
-  private openBatch = 1;
-  private flushedBatch = 0;
-  private dirty = new Map<string, Entry>();
-  /** What waits for the flush under way, and what waits for the next one. */
-  private unsent: Unsent[] = [];
+  private readonly writes = new Writes();
+  readonly watching: Watching;
 
   constructor(
     id: { me: number; voters: number; identity: string; boot: number },
@@ -114,6 +98,7 @@ export class Voter implements ProposerHost {
     this.now = now;
     this.memory = new Scopes(this.scopesPort(start.read));
     this.duties = new Duties(this.dutiesPort());
+    this.watching = new Watching(this);
     for (const [scope, stored] of start.held) {
       this.memory.load(scope, stored);
       this.duties.noteState(scope, stored.state);
@@ -128,6 +113,7 @@ export class Voter implements ProposerHost {
         return voter.now;
       },
       peek: (scope) => this.memory.peek(scope),
+      state: (scope) => this.memory.state(scope),
       rank: (scope) => this.port.rank(scope),
       wall: () => this.wall(),
       submit: (scope, task) => this.submit(scope, task),
@@ -148,12 +134,13 @@ export class Voter implements ProposerHost {
       promisedAfterRestart: (stored) => this.rules.promisedAfterRestart(stored, this.floor),
       // A message that waits for the horizon may be about any register, and has changed none yet.
       mayForget: (register) =>
-        !this.horizon.isAwaited && this.rules.mayForget(register, this.flushed(register), this.floor),
+        !this.horizon.isAwaited && this.rules.mayForget(register, this.writes.has(register), this.floor),
+      isSettled: (register) => !this.horizon.isAwaited && this.writes.has(register),
     };
   }
 
   get nextWake(): number {
-    return Math.min(this.memory.nextWake, this.duties.nextWake);
+    return Math.min(this.memory.nextWake, this.duties.nextWake, this.watching.nextWake);
   }
 
   /** How many scopes are in memory. */
@@ -167,7 +154,7 @@ export class Voter implements ProposerHost {
 
   /** Scopes in memory, for lists and dashboards only: what this voter has accepted. */
   *known(): Iterable<readonly [scope: string, register: Register]> {
-    for (const { scope, register } of this.memory.all()) yield [scope, register];
+    yield* this.memory.all();
   }
 
   /** Forgets all free scopes that it may (memory pressure, and the simulator). @returns how many. */
@@ -175,8 +162,14 @@ export class Voter implements ProposerHost {
     return this.memory.forgetFree();
   }
 
-  private flushed(register: Register): boolean {
-    return register.write <= this.flushedBatch;
+  /** Tells what is chosen of this scope from now on, until told not to (`watching` has the news). */
+  watch(scope: string): void {
+    this.watching.add(this.memory.get(scope));
+  }
+
+  unwatch(scope: string): void {
+    const entry = this.memory.peek(scope);
+    if (entry !== undefined) this.watching.remove(entry);
   }
 
   // --- the acceptor's side ---
@@ -193,10 +186,15 @@ export class Voter implements ProposerHost {
         this.onAsk(from, message);
         return;
     }
-    // The rest are answers to a proposer of this peer. Without one, they are late.
-    const entry = this.memory.peek(message.scope);
-    const proposer = entry?.proposer;
-    if (entry === undefined || proposer === undefined) return;
+    // The rest are answers to this peer's questions. Where nobody asks any more, they are late.
+    const entry = this.memory.warm(message.scope);
+    if (entry === undefined) return;
+    const { proposer, watch } = entry;
+    if (watch !== undefined) {
+      if (message.kind === 'chosen') this.watching.chosen(watch, message);
+      if (message.kind === 'report' && this.watching.report(watch, entry, from, message)) return;
+    }
+    if (proposer === undefined) return;
     entry.touched = true;
     switch (message.kind) {
       case 'promised':
@@ -222,12 +220,12 @@ export class Voter implements ProposerHost {
     const { scope, ballot } = message;
     const { register } = this.memory.get(scope);
     const row = rowOfPrepare(register, message, this.horizon.durable);
-    if (row === 'B') this.horizon.hold(from, message, this.openBatch);
+    if (row === 'B') this.horizon.hold(from, message, this.writes.open);
     else if (row === 'A') this.port.send(from, { ...nackOf(register, ballot), scope });
     else {
       register.promised = ballot;
-      this.horizon.aheadOfNeed(ballot.round, this.openBatch);
-      const flushed = () => (this.flushed(register) ? register : this.read(scope));
+      this.horizon.aheadOfNeed(ballot.round, this.writes.open);
+      const flushed = () => (this.writes.has(register) ? register : this.read(scope));
       this.port.send(from, this.rules.promised(scope, register, ballot, flushed));
     }
   }
@@ -242,7 +240,7 @@ export class Voter implements ProposerHost {
       return;
     }
     if (row === 'E') {
-      this.horizon.hold(from, message, this.openBatch);
+      this.horizon.hold(from, message, this.writes.open);
       return;
     }
     const before = register.state;
@@ -252,10 +250,15 @@ export class Voter implements ProposerHost {
       this.port.send(from, { kind: 'gap', scope, ballot, seq });
       return;
     }
-    if (row !== 'F') this.accepted(entry, row === 'H' ? message.events : null, before, noted);
-    const answer: VoteMessage = { kind: 'accepted', scope, ballot, seq };
-    if (this.rules.mayAnswer(scope, register, this.flushed(register))) this.port.send(from, answer);
-    else this.unsent.push({ batch: register.write, to: from, message: answer });
+    const events = row === 'H' ? message.events : null;
+    if (row !== 'F') this.accepted(entry, events, before, noted);
+    if (entry.watch !== undefined && row !== 'F') this.watching.accepted(entry.watch, entry, events);
+    const answer: VoteMessage =
+      entry.watch === undefined
+        ? { kind: 'accepted', scope, ballot, seq }
+        : { kind: 'accepted', scope, ballot, seq, watching: true };
+    if (this.rules.mayAnswer(scope, register, this.writes.has(register))) this.port.send(from, answer);
+    else this.writes.hold(register, from, answer);
   }
 
   /** The register has changed. @param events how, if it was not replaced whole. */
@@ -279,10 +282,12 @@ export class Voter implements ProposerHost {
       entry.news?.push(...events);
       this.duties.noteEvents(scope, events);
     }
-    register.write = this.openBatch;
-    this.dirty.set(scope, entry);
+    this.writes.add(entry);
     if (before.holders !== state.holders) {
-      this.holders.changed(entry, before, noted, this.now);
+      this.holders.changed(entry, before, noted, this.now, (grant) => {
+        // What was not claimed in time has gone back to its place, and still lives with its session.
+        if (grant.unclaimed === null) this.duties.noteGone(scope, grant);
+      });
     } else if (before.parked === state.parked && isFree(before) === isFree(state)) return;
     this.memory.watch(entry);
   }
@@ -298,43 +303,24 @@ export class Voter implements ProposerHost {
 
   private onAsk(from: number, message: Ask): void {
     const { register } = this.memory.get(message.scope);
-    this.port.send(from, reportOf(message, register, this.flushed(register), this.now));
+    this.port.send(from, reportOf(message, register, this.writes.has(register), this.now));
   }
 
   // --- flushing ---
 
   /** Whether something waits for the disk. */
   get hasWrites(): boolean {
-    return this.dirty.size > 0 || this.horizon.in(this.openBatch) > 0;
+    return !this.writes.isEmpty || this.horizon.in(this.writes.open) > 0;
   }
 
   /** All that came since the last call, to be flushed as one; `flushed` is called with its number afterwards. */
   takeWrites(): Batch {
-    const registers = new Map<string, RegisterWrite>();
-    for (const [scope, entry] of this.dirty) {
-      const { ballot, version, state } = entry.register;
-      registers.set(scope, {
-        register: { ballot, version, state },
-        events: entry.news,
-        from: entry.written,
-      });
-      entry.news = [];
-      entry.written = version;
-    }
-    const horizon = this.horizon.in(this.openBatch);
-    this.dirty = new Map();
-    return { number: this.openBatch++, registers, horizon };
+    return this.writes.take(this.horizon.in(this.writes.open));
   }
 
   /** Batch `number`, and all before, are on disk. */
   onFlushed(number: number): void {
-    this.flushedBatch = number;
-    const waiting = this.unsent;
-    this.unsent = [];
-    for (const unsent of waiting) {
-      if (unsent.batch <= number) this.port.send(unsent.to, unsent.message);
-      else this.unsent.push(unsent);
-    }
+    this.writes.landed(number, (to, message) => this.port.send(to, message));
     for (const { from, message } of this.horizon.flushed(number)) this.receive(from, message);
   }
 
@@ -367,11 +353,6 @@ export class Voter implements ProposerHost {
     if (conflict) entry.conflicts++;
   }
 
-  /** Another peer knows that this session's death is chosen. */
-  died(session: SessionId): void {
-    this.duties.died(session);
-  }
-
   aged(scope: string, waitMs: number): void {
     const entry = this.memory.get(scope);
     if (entry.register.state.holders.length === 0) return;
@@ -381,7 +362,8 @@ export class Voter implements ProposerHost {
 
   /** What an answer tells of the scope besides the outcome. */
   view(scope: string, command: Command, settlement: Settlement & { kind: 'decided' }): View {
-    const entries = command.kind === 'extend' ? this.duties.entriesOf(scope) : [];
+    const lists = command.kind === 'extend' && command.list === true;
+    const entries = lists ? this.duties.entriesOf(scope) : [];
     return viewOf(this.memory.get(scope), command, settlement, this.now, entries);
   }
 
@@ -394,5 +376,6 @@ export class Voter implements ProposerHost {
       this.duties.look(entry);
     });
     this.duties.wake();
+    this.watching.wake();
   }
 }

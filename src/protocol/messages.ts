@@ -105,6 +105,8 @@ export interface SessionMessage {
   readonly kind: 'beat' | 'close';
   readonly id: number;
   readonly session: SessionId;
+  /** Of a beat: whether the answer shall list its locks and places. Who has thousands asks for that now and then. */
+  readonly list: boolean;
 }
 
 export type RequestMessage =
@@ -202,7 +204,7 @@ export interface SessionTold {
   readonly id: number;
   readonly session: SessionId;
   readonly ttlMs: number;
-  /** Its locks and places, by the memory of one voter; empty unless it was beaten. */
+  /** Its locks and places, by the memory of one voter; empty unless a beat asked for them. */
   readonly locks: readonly SessionLock[];
 }
 

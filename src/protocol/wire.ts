@@ -21,9 +21,10 @@ import {
   SESSION_ID_CHARS_MAX,
   text,
   UnknownKindError,
+  upTo,
   WireError,
 } from '../lock/plain.ts';
-import type { FencingToken, LockId, SessionId } from '../lock/state.ts';
+import { type FencingToken, type LockId, PERMITS_MAX, type SessionId } from '../lock/state.ts';
 import { modeFromWire, modeToWire, priorityFromWire, priorityToWire } from '../lock/wire-words.ts';
 import type { ClientMessage, PeerEntry, PeerMessage, RequestMessage, SessionLock } from './messages.ts';
 
@@ -59,7 +60,6 @@ const STATES = ['alive', 'suspect', 'dead'] as const;
 const AGENT_CHARS_MAX = 256;
 const NAME_CHARS_MAX = 64;
 const ADDRESS_CHARS_MAX = 300;
-const PERMITS_MAX = 1_024;
 const AUTO = -1;
 
 // --- what clients say ---
@@ -103,7 +103,7 @@ export function clientMessageToWire(message: ClientMessage): unknown[] {
       return [kind, message.id, message.ttlMs, message.holder];
     case 'beat':
     case 'close':
-      return [kind, message.id, message.session];
+      return [kind, message.id, message.session, message.list];
   }
 }
 
@@ -134,7 +134,7 @@ function requestFromWire(kind: RequestMessage['kind'], a: readonly unknown[]): R
         lockId: text(a[3], 1, LOCK_ID_CHARS_MAX, 'lock_id') as LockId,
         holder: holderOf(a[4]),
         mode: modeFromWire(a[5], 'lock_type'),
-        permits: permitsOf(a[6]),
+        permits: upTo(a[6], PERMITS_MAX, 'permits'),
         priority: priorityFromWire(a[7], 'priority'),
         reason: textOrNull(a[8], REASON_CHARS_MAX, 'reason'),
         session: sessionOrNull(a[9]),
@@ -171,7 +171,7 @@ function requestFromWire(kind: RequestMessage['kind'], a: readonly unknown[]): R
       };
     case 'beat':
     case 'close':
-      return { kind, id, session: sessionOf(a[2]) };
+      return { kind, id, session: sessionOf(a[2]), list: a[3] === true };
   }
 }
 
@@ -339,12 +339,6 @@ function textOrNull(u: unknown, most: number, field: string): string | null {
 
 function tokenOf(u: unknown): FencingToken {
   return natural(u, 'fencing_token') as FencingToken;
-}
-
-function permitsOf(u: unknown): number {
-  const permits = natural(u, 'permits');
-  if (permits <= PERMITS_MAX) return permits;
-  throw new WireError('permits', `is more than ${PERMITS_MAX}`);
 }
 
 function bodyOf(u: unknown): Readonly<Record<string, unknown>> {

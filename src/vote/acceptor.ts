@@ -97,7 +97,7 @@ export function rowOfAccept(register: Register, message: Accept, horizon: number
 export function applyAccept(register: Register, message: Accept, row: Row, now: number): void {
   register.promised = message.ballot;
   if (row !== 'G' && row !== 'H') return;
-  const state = row === 'G' ? message.state! : evolveAll(register.state, message.events!);
+  const state = row === 'G' ? message.state! : (message.after ?? evolveAll(register.state, message.events!));
   register.noted = noteAges(register.state, register.noted, state, now);
   register.ballot = message.ballot;
   register.version = message.version;

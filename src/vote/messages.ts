@@ -44,6 +44,8 @@ export interface Accept {
   readonly seq: number;
   readonly events: readonly LockEvent[] | null;
   readonly state: LockState | null;
+  /** What the events lead to: only in what a peer sends itself. */
+  readonly after?: LockState;
 }
 
 /** Flushed, and the ballot was still the voter's when it took `seq`. */
@@ -52,6 +54,16 @@ export interface Accepted {
   readonly scope: string;
   readonly ballot: Ballot;
   readonly seq: number;
+  /** Somebody watches the scope at this voter: it wants to be told what is chosen. Absent if nobody does. */
+  readonly watching?: true;
+}
+
+/** A majority has accepted (ballot, version): what the voter has accepted of that ballot so far may be told. */
+export interface Chosen {
+  readonly kind: 'chosen';
+  readonly scope: string;
+  readonly ballot: Ballot;
+  readonly version: number;
 }
 
 /** The voter lacks the state that the events or the probe build on. */
@@ -82,4 +94,4 @@ export interface Report {
   readonly dueMs: number;
 }
 
-export type VoteMessage = Prepare | Promised | Nack | Accept | Accepted | Gap | Ask | Report;
+export type VoteMessage = Prepare | Promised | Nack | Accept | Accepted | Gap | Ask | Report | Chosen;

@@ -7,7 +7,7 @@ import type { LeaseId, LockId } from '../lock/state.ts';
 import type { Register } from './acceptor.ts';
 import { type Ballot, compareStamps, sameBallot } from './ballot.ts';
 import type { Report } from './messages.ts';
-import { count, majority, type Tally, tally } from './quorum.ts';
+import { count, majority, reachedByMajority, type Tally, tally } from './quorum.ts';
 import { NEVER, type ProposerHost } from './task.ts';
 
 export class Poll {
@@ -49,6 +49,14 @@ export class Poll {
       if (compareStamps(ballot, version, own.ballot, own.version) === 0) same |= 1 << i;
     }
     return { result: tally(voters, same, this.heard & ~same), votes: count(same) };
+  }
+
+  /** The newest version of this ballot that a majority holds, flushed: it is chosen. -1: there is none. */
+  chosenUnder(ballot: Ballot): number {
+    const reached = Array.from(this.reports, (report) =>
+      report?.flushed && sameBallot(report.accepted.ballot, ballot) ? report.accepted.version + 1 : 0,
+    );
+    return reachedByMajority(reached) - 1;
   }
 
   /** T3: what a majority of those that stand by this ballot says of leases. */

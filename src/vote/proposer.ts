@@ -298,7 +298,7 @@ export class Proposer {
   onAccepted(host: ProposerHost, from: number, message: Accepted): void {
     const { reign } = this;
     if (reign === undefined || !sameBallot(message.ballot, this.ballot)) return;
-    if (!reign.onAccepted(host, from, message.seq)) return;
+    if (!reign.onAccepted(host, from, message)) return;
     if (this.endBallotAt !== NEVER && reign.quiet && this.pending.length === 0) this.endBallot(host);
     this.pump(host);
   }

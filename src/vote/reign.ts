@@ -9,12 +9,14 @@ import { evolveAll, type LockEvent } from '../lock/event.ts';
 import type { LockState } from '../lock/state.ts';
 import type { Ballot } from './ballot.ts';
 import { PIPELINE_MAX, RESEND_MAX_MS, RESEND_MS } from './limits.ts';
-import type { Accept } from './messages.ts';
+import type { Accept, Accepted, Chosen } from './messages.ts';
 import { reachedByMajority } from './quorum.ts';
 import { NEVER, type ProposerHost, type Task } from './task.ts';
 
 interface Flight {
   readonly seq: number;
+  /** What has its majority once `seq` has: this version, or a later one with the same `seq`. */
+  readonly version: number;
   readonly task: Task;
   readonly outcome: Outcome;
   readonly state: LockState;
@@ -40,6 +42,12 @@ export class Reign {
   private readonly sentVersion: number[];
   private flights: Flight[] = [];
   private resendMs = RESEND_MS;
+  /** The newest version that a majority has accepted, as far as sends with tasks, and the last without, tell. */
+  private chosen = -1;
+  private touchedSeq = 0;
+  private touchedVersion = -1;
+  /** Voters that watch the scope, a mask. */
+  private watchers = 0;
 
   constructor(scope: string, ballot: Ballot, state: LockState, version: number, voters: number) {
     this.scope = scope;
@@ -84,9 +92,9 @@ export class Reign {
     const flying = this.flights.length;
     let events: LockEvent[] | null = null;
     for (const task of tasks) {
-      const { outcome, events: caused } = host.rules.decide(this.state, task.command, leaseId);
+      const { outcome, events: caused, after } = host.rules.decide(this.state, task.command, leaseId);
       if (caused.length > 0) {
-        this.state = evolveAll(this.state, caused);
+        this.state = after ?? evolveAll(this.state, caused);
         if (events === null) events = [...caused];
         else events.push(...caused);
         task.sent = true;
@@ -100,7 +108,8 @@ export class Reign {
         });
         continue;
       }
-      this.flights.push({ seq, task, outcome, state: this.state, events: caused });
+      const held = events === null && !this.fresh ? this.version : version;
+      this.flights.push({ seq, version: held, task, outcome, state: this.state, events: caused });
     }
     if (this.flights.length === flying) return;
     const changed = before !== this.state || this.fresh;
@@ -112,6 +121,8 @@ export class Reign {
   touch(host: ProposerHost): void {
     if (this.fresh) this.version = host.rules.nextVersion(this.version, true);
     this.broadcast(host, null, true);
+    this.touchedSeq = this.seq;
+    this.touchedVersion = this.version;
   }
 
   private heldByOthers(me: number): boolean {
@@ -131,7 +142,8 @@ export class Reign {
       const had = this.sentVersion[to]!;
       if (changed ? events !== null && had === this.version - 1 : had === this.version) {
         short ??= this.accept(events, null);
-        host.send(to, short);
+        // This peer need not find out what the events make of it.
+        host.send(to, to === host.me && events !== null ? { ...short, after: this.state } : short);
       } else {
         whole ??= this.accept(null, this.state);
         host.send(to, whole);
@@ -172,24 +184,48 @@ export class Reign {
   }
 
   /** @returns whether this settled anything. */
-  onAccepted(host: ProposerHost, from: number, seq: number): boolean {
+  onAccepted(host: ProposerHost, from: number, { seq, watching }: Accepted): boolean {
     if (seq <= this.acked[from]! || seq > this.seq) return false;
     this.acked[from] = seq;
+    if (watching || this.watchers !== 0) this.noteWatcher(from, watching === true);
     const reached = reachedByMajority(this.acked);
-    if (reached <= this.settledSeq) return false;
+    if (reached <= this.settledSeq) {
+      // Settled by others before: whoever watches here could not be told yet.
+      if (watching && seq <= this.settledSeq) this.tellChosen(host, 1 << from, 0);
+      return false;
+    }
+    const before = this.settledSeq;
     this.settledSeq = reached;
+    if (this.touchedSeq > before && this.touchedSeq <= reached) this.chosen = this.touchedVersion;
     const settled: Flight[] = [];
     while (settled.length < this.flights.length && this.flights[settled.length]!.seq <= reached) {
       settled.push(this.flights[settled.length]!);
     }
     this.flights = settled.length === this.flights.length ? [] : this.flights.slice(settled.length);
     this.resendAt = this.quiet ? NEVER : host.now + this.resendMs;
+    if (settled.length > 0) this.chosen = Math.max(this.chosen, settled[settled.length - 1]!.version);
+    if (this.watchers !== 0) this.tellChosen(host, this.watchers, before);
     for (const { seq: needed, task, outcome, state, events } of settled) {
       let votes = 0;
       for (const acked of this.acked) if (acked >= needed) votes++;
       host.settle(this.scope, task, { kind: 'decided', outcome, state, events, votes });
     }
     return true;
+  }
+
+  private noteWatcher(voter: number, watches: boolean): void {
+    if (watches) this.watchers |= 1 << voter;
+    else this.watchers &= ~(1 << voter);
+  }
+
+  /** Tells those watchers that have answered a later send than `since`: the others are told once they do. */
+  private tellChosen(host: ProposerHost, watchers: number, since: number): void {
+    const version = host.rules.toldAsChosen(this.chosen, this.version);
+    if (version < 0) return;
+    const message: Chosen = { kind: 'chosen', scope: this.scope, ballot: this.ballot, version };
+    for (let to = 0; to < host.voters; to++) {
+      if (watchers & (1 << to) && this.acked[to]! > since) host.send(to, message);
+    }
   }
 
   /** Takes back the tasks that match, unsettled. */

@@ -35,6 +35,12 @@ export interface VoteRules {
   nextVersion(sent: number, heldByOthers: boolean): number;
   /** V4: a command that changes nothing waits for votes of its own. */
   confirmsUnchanged(): boolean;
+  /** Watchers are told what a majority has accepted, not what was merely sent. */
+  toldAsChosen(chosen: number, sent: number): number;
+  /** A state that came whole is compared with what watchers were told: what was accepted before may not be in it. */
+  skipsUnchosen(): boolean;
+  /** Whether a watching voter asks the others when it may have missed something: a message can be lost. */
+  makesSure(): boolean;
   /** V8: after a restart every register has promised all rounds up to the horizon. */
   promisedAfterRestart(stored: StoredRegister | undefined, floor: Ballot): Ballot;
   /** G2: a free scope leaves memory once it is flushed and its promise is no more than a reload would give it. */
@@ -51,6 +57,9 @@ export const VOTE_RULES: VoteRules = {
   trustsOwnCopy: () => false,
   nextVersion: (sent) => sent + 1,
   confirmsUnchanged: () => true,
+  toldAsChosen: (chosen) => chosen,
+  skipsUnchosen: () => true,
+  makesSure: () => true,
   promisedAfterRestart,
   mayForget: (register, flushed, floor) =>
     flushed && compareBallots(register.promised, maxBallot(floor, register.ballot)) <= 0,

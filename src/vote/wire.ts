@@ -22,11 +22,12 @@ const ACCEPTED = 4;
 const GAP = 5;
 const ASK = 6;
 const REPORT = 7;
+const CHOSEN = 8;
 
 export const IDENTITY_CHARS_MAX = 64;
 
 /** Reads the three values of a ballot, from position `i` on. */
-function ballotFromWire(a: readonly unknown[], i: number, field: string): Ballot {
+export function ballotFromWire(a: readonly unknown[], i: number, field: string): Ballot {
   return {
     round: natural(a[i], field),
     peer: text(a[i + 1], 0, IDENTITY_CHARS_MAX, field),
@@ -72,6 +73,7 @@ export function voteToWire(message: VoteMessage): unknown[] {
     }
     case 'accepted': {
       const { round, peer, boot } = message.ballot;
+      if (message.watching) return [ACCEPTED, scope, round, peer, boot, message.seq, true];
       return [ACCEPTED, scope, round, peer, boot, message.seq];
     }
     case 'gap': {
@@ -101,13 +103,17 @@ export function voteToWire(message: VoteMessage): unknown[] {
         dueMs,
       ];
     }
+    case 'chosen': {
+      const { round, peer, boot } = message.ballot;
+      return [CHOSEN, scope, round, peer, boot, message.version];
+    }
   }
 }
 
 /** @param a an array whose first value is a number below 64. */
 export function voteFromWire(a: readonly unknown[]): VoteMessage {
   const kind = natural(a[0], 'kind');
-  if (kind > REPORT) throw new UnknownKindError('kind', kind);
+  if (kind > CHOSEN) throw new UnknownKindError('kind', kind);
   const scope = scopeText(a[1], 'scope');
   switch (kind) {
     case PREPARE:
@@ -138,13 +144,12 @@ export function voteFromWire(a: readonly unknown[]): VoteMessage {
         events: a[7] === null ? null : eventsFromWire(a[7]),
         state: a[8] === null ? null : stateFromWire(list(a[8], 1, 'accept.state')[0]),
       };
-    case ACCEPTED:
-      return {
-        kind: 'accepted',
-        scope,
-        ballot: ballotFromWire(a, 2, 'accepted.ballot'),
-        seq: natural(a[5], 'accepted.seq'),
-      };
+    case ACCEPTED: {
+      const ballot = ballotFromWire(a, 2, 'accepted.ballot');
+      const seq = natural(a[5], 'accepted.seq');
+      if (a[6] === true) return { kind: 'accepted', scope, ballot, seq, watching: true };
+      return { kind: 'accepted', scope, ballot, seq };
+    }
     case GAP:
       return {
         kind: 'gap',
@@ -154,6 +159,13 @@ export function voteFromWire(a: readonly unknown[]): VoteMessage {
       };
     case ASK:
       return { kind: 'ask', scope, ask: natural(a[2], 'ask.ask') };
+    case CHOSEN:
+      return {
+        kind: 'chosen',
+        scope,
+        ballot: ballotFromWire(a, 2, 'chosen.ballot'),
+        version: natural(a[5], 'chosen.version'),
+      };
     default:
       return {
         kind: 'report',

@@ -10,7 +10,14 @@
 import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
 import { findWaiter } from '../../src/lock/queue.ts';
 import type { LockId, Mode } from '../../src/lock/state.ts';
-import { EMPTY, findGrant, findParked, findRetired, type LockState } from '../../src/lock/state.ts';
+import {
+  EMPTY,
+  findGrant,
+  findParked,
+  findRetired,
+  type LockState,
+  permitsOf,
+} from '../../src/lock/state.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
 import type { Chains } from './chain.ts';
 import { type Journal, Violation } from './journal.ts';
@@ -20,6 +27,9 @@ export interface Belief {
   readonly lockId: LockId;
   readonly token: number;
   readonly mode: Mode;
+  /** Which permit of how many, if it is one. */
+  readonly slot: number;
+  readonly permits: number;
   readonly who: string;
   /** True time at which the holder stops believing. */
   until: number;
@@ -52,18 +62,24 @@ export class Beliefs {
     );
     for (const other of others) {
       if (other.mode === 'read' && belief.mode === 'read') continue;
+      if (areBeside(other, belief)) continue;
       throw new Violation(
         'two-holders',
         `${belief.scope}: ${belief.who} ${belief.mode}s with token ${belief.token} until ${belief.until.toFixed(1)}, ${other.who} ${other.mode}s with token ${other.token} until ${other.until.toFixed(1)}`,
       );
     }
-    // Readers may learn of their grants in any order.
-    const key = belief.mode === 'read' ? `write ${belief.scope}` : belief.scope;
-    const highest = this.highest.get(key) ?? 0;
-    if (belief.token < highest)
-      throw new Violation('token-order', `${belief.scope}: token ${belief.token} after ${highest}`);
+    // Readers may learn of their grants in any order, and so may those who have different slots of a semaphore.
+    const slot = `slot ${belief.slot} ${belief.scope}`;
+    const keys = belief.mode === 'write' ? [belief.scope] : [`write ${belief.scope}`];
+    if (belief.mode === 'permit') keys.push(slot);
+    for (const key of keys) {
+      const highest = this.highest.get(key) ?? 0;
+      if (belief.token < highest)
+        throw new Violation('token-order', `${belief.scope}: token ${belief.token} after ${highest}`);
+    }
     this.raise(belief.scope, belief.token);
     if (belief.mode === 'write') this.raise(`write ${belief.scope}`, belief.token);
+    if (belief.mode === 'permit') this.raise(slot, belief.token);
     if (others.length === 0) this.current.set(belief.scope, [belief]);
     else this.current.set(belief.scope, [...others, belief]);
     this.journal.note(
@@ -157,6 +173,12 @@ export class Beliefs {
   }
 }
 
+/** Two permits of one semaphore, of different slots that it has (L10). */
+function areBeside(a: Belief, b: Belief): boolean {
+  if (a.mode !== 'permit' || b.mode !== 'permit' || a.permits !== b.permits) return false;
+  return a.slot !== b.slot && a.slot < a.permits && b.slot < b.permits;
+}
+
 const NOTHING: LockState = EMPTY;
 
 /** Whether the answer shows a state that one vote passed through on its way from one chosen state to the next. */
@@ -219,6 +241,8 @@ function fitsState(
         ending === 'released' || (ending === 'forced' && request.op === 'release' && request.force !== null)
       );
     }
+    case 'misfit':
+      return permitsOf(state) === outcome.permits;
     case 'ended':
       return findRetired(state, lockId!)?.ending === outcome.ending;
     case 'not_found':

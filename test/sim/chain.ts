@@ -5,7 +5,7 @@
  *
  * Checks: stamp-content (a stamp has one content), promise-fell (no voter accepts below what it ever promised,
  * restarts included), chain-broken (each chosen state contains the one before), token-order (tokens grow),
- * one-writer (or only readers), unsettled (nobody waits who could be granted), order (priority, then arrival),
+ * one-writer (or only readers), permits (all agree how many there are, nobody has the slot of another), unsettled (nobody waits who could be granted), order (priority, then arrival),
  * overtaken (nobody is overtaken more often than his priority allows), granted-again (a lock id that ended does not hold again, unless its client still asks for it after
  * the ring forgot it), ended-unasked (a lock ends as released only if somebody asked for that).
  */
@@ -101,6 +101,12 @@ export class Chains {
     return this.record(scope).chain;
   }
 
+  /** The state with this stamp, if a majority has it flushed by now. */
+  chosenState(scope: string, ballot: Ballot, version: number): LockState | undefined {
+    const votes = this.record(scope).ballots.get(keyOf(ballot));
+    return votes === undefined || votes.chosen < version ? undefined : votes.contents.get(version);
+  }
+
   /** A promise of this voter left it, or was about to. */
   promised(scope: string, voter: number, ballot: Ballot): void {
     const { promised } = this.record(scope);
@@ -183,6 +189,8 @@ export class Chains {
     const { holders } = link.state;
     if (holders.length > 1 && holders.some(({ mode }) => mode === 'write'))
       throw new Violation('one-writer', `${scope}: ${holders.length} holders chosen, one of them writes`);
+    const unlike = whyUnlike(link.state);
+    if (unlike !== '') throw new Violation('permits', `${scope}: ${unlike}`);
     if (settling(link.state, 'x' as never, 0).length > 0)
       throw new Violation(
         'unsettled',
@@ -270,6 +278,18 @@ export class Chains {
   }
 }
 
+/** L10: all have the same permits, and holders distinct slots of them. */
+function whyUnlike({ holders, queue, parked }: LockState): string {
+  const all = [...holders, ...everybody(queue), ...values(parked)];
+  const kinds = new Set(all.map(({ permits }) => permits));
+  if (kinds.size > 1) return `${[...kinds].join(' and ')} permits at once`;
+  const held = holders.filter(({ mode }) => mode === 'permit');
+  const slots = new Set(held.map(({ slot }) => slot));
+  if (slots.size < held.length) return `a slot is held twice by ${held.length} holders`;
+  const wrong = held.find(({ slot, permits }) => slot >= permits);
+  return wrong === undefined ? '' : `slot ${wrong.slot} of ${wrong.permits}`;
+}
+
 function places({ queue, parked }: LockState): string {
   const text = ({ lockId, arrival, gateway }: { lockId: string; arrival: number; gateway: string }) =>
     `${lockId} ${arrival} ${gateway}`;
@@ -289,6 +309,7 @@ export function sameState(a: LockState, b: LockState): boolean {
         grant.leaseId === other.leaseId &&
         grant.leaseMs === other.leaseMs &&
         grant.mode === other.mode &&
+        grant.slot === other.slot &&
         grant.unclaimed?.gateway === other.unclaimed?.gateway
       );
     }) &&

@@ -38,6 +38,7 @@ interface Wish {
   readonly made: boolean;
   readonly holder: string;
   readonly mode: Mode;
+  readonly permits: number;
   readonly priority: Priority;
   readonly leaseMs: number;
   readonly waitMs: number;
@@ -172,7 +173,7 @@ export class Client {
     const id = `session-${this.index}-${this.ids++}` as SessionId;
     const ttlMs = Math.round(random.between(400, options.maxTtlMs));
     this.call(
-      () => ({ op: 'open_session', session: id, holder: this.name, ttlMs, at: 0 }),
+      () => ({ op: 'open_session', session: id, holder: this.name, ttlMs, list: false, at: 0 }),
       3,
       (reply, first) => {
         if (reply?.kind === 'decided' && reply.outcome.kind === 'granted') {
@@ -199,7 +200,7 @@ export class Client {
   private beat(session: Session, lock: { scope: string; lockId: LockId } | undefined): void {
     const request: ClientRequest =
       lock === undefined
-        ? { op: 'beat_session', session: session.id, holder: '', ttlMs: 0, at: 0 }
+        ? { op: 'beat_session', session: session.id, holder: '', ttlMs: 0, list: true, at: 0 }
         : { op: 'heartbeat', ...lock, holder: null };
     this.call(
       () => request,
@@ -229,7 +230,7 @@ export class Client {
       lockId,
       made: leaseMs !== 0 && session?.implicit !== false && random.chance(0.15),
       holder: this.name,
-      mode: random.chance(options.reads) ? 'read' : 'write',
+      ...this.drawMode(),
       priority: random.chance(options.urgent)
         ? 'high'
         : random.pick(['normal', 'normal', 'normal', 'low'] as const),
@@ -241,6 +242,14 @@ export class Client {
       sends: 0,
       patience: random.between(500, 10_000),
     });
+  }
+
+  private drawMode(): { readonly mode: Mode; readonly permits: number } {
+    const { random, options } = this.world;
+    const { permits } = options;
+    if (permits === 0) return { mode: random.chance(options.reads) ? 'read' : 'write', permits };
+    if (random.chance(0.9)) return { mode: 'permit', permits };
+    return random.chance(0.5) ? { mode: 'permit', permits: permits + 1 } : { mode: 'write', permits: 0 };
   }
 
   private drawSession(lockId: LockId, scope: string): Session | null {
@@ -269,6 +278,7 @@ export class Client {
       const { session } = wish;
       return {
         op: 'acquire',
+        permits: wish.permits,
         scope,
         lockId,
         made: wish.made,
@@ -357,6 +367,7 @@ export class Client {
         else this.rest();
         return;
       }
+      if (outcome.kind === 'misfit') beliefs.certainlyNot(scope, lockId, 'misfit', false);
       if (outcome.kind === 'busy') {
         beliefs.certainlyNot(scope, lockId, 'busy', false);
         journal.note(wish.waitMs > 0 ? 'waited in vain' : 'busy', this.index, 0, () => lockId);
@@ -423,12 +434,14 @@ export class Client {
 
   private believe(scope: string, grant: Grant, from: number, session: Session | null): void {
     const leaseUntil = from + this.trueMs(grant.leaseMs);
-    const { lockId, token, mode } = grant;
+    const { lockId, token, mode, slot, permits } = grant;
     const belief: Belief = {
       scope,
       lockId,
       token,
       mode,
+      slot,
+      permits,
       who: this.name,
       until: Math.min(leaseUntil, this.sessionUntil(session)),
     };
@@ -572,7 +585,8 @@ export class Client {
     held.belief.until = Math.min(held.belief.until, time.now);
     this.world.released.add(lockId);
     if (held.session?.implicit === true) held.session.beating = false;
-    const byName = random.chance(0.4);
+    // Who has several permits under one name would not know which one it lets go.
+    const byName = held.belief.mode !== 'permit' && random.chance(0.4);
     const holder = this.name;
     // By name only once: a repeat could meet a later lock of that name.
     this.call(

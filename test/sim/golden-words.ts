@@ -174,9 +174,14 @@ function bareMessageInWords(message: Message): string {
         state !== null ? 'state' : events !== null ? events.map(eventInWords).join(' + ') : 'probe';
       return `accept ${stampInWords(ballot, version)} #${seq} (${body})`;
     }
-    case 'accepted':
+    case 'accepted': {
+      const watching = message.watching === true ? ', watching' : '';
+      return `accepted ${ballotInWords(message.ballot)} #${message.seq}${watching}`;
+    }
     case 'gap':
-      return `${message.kind} ${ballotInWords(message.ballot)} #${message.seq}`;
+      return `gap ${ballotInWords(message.ballot)} #${message.seq}`;
+    case 'chosen':
+      return `chosen ${stampInWords(message.ballot, message.version)}`;
     case 'ask':
       return 'ask';
     case 'report': {

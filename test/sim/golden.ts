@@ -112,10 +112,16 @@ class Play {
     if (op === 'acquire' && repeat === 0) acquired.set(name, (acquired.get(name) ?? 0) + 1);
     const lockId = `${name}-${acquired.get(name)}` as LockId;
     const mine = { scope, lockId, holder: name, at: 0 };
-    const wish = { made: false, named: true, mode, priority: 'normal', reason: null } as const;
+    const wish = { made: false, named: true, mode, permits: 0, priority: 'normal', reason: null } as const;
     const session = lives === '' ? null : { id: lives, ttlMs: 0, implicit: false };
     const how = { leaseMs, session, waitMs, pollMs, repeat };
-    const own = { session: scope as SessionId, holder: scope, ttlMs: millisOf(after('ttl', '6s')), at: 0 };
+    const own = {
+      session: scope as SessionId,
+      holder: scope,
+      ttlMs: millisOf(after('ttl', '6s')),
+      list: true,
+      at: 0,
+    };
     const requests = new Map<string, ClientRequest>([
       ['acquire', { ...mine, ...wish, ...how, op: 'acquire' }],
       ['extend', { ...mine, op: 'extend', leaseMs, replaces: null, mode: null, token: null, waitMs: 0 }],

@@ -9,7 +9,7 @@ import { isFree } from '../../src/lock/state.ts';
 import type { Frame } from '../../src/peer/messages.ts';
 import { Peer, type PeerConfig } from '../../src/peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
-import type { Batch } from '../../src/peer/voter.ts';
+import type { Batch } from '../../src/peer/writes.ts';
 import type { RegisterWrite, StoredRegister } from '../../src/vote/acceptor.ts';
 import { sameBallot } from '../../src/vote/ballot.ts';
 import { sameState } from './chain.ts';
@@ -100,6 +100,7 @@ export class Machine {
     const read = (scope: string) => disk.registers.get(scope);
     this.peer = new Peer(config, votes ? { horizon: disk.horizon, read, held } : undefined, this.now());
     this.taken = [];
+    this.startWatches(votes);
     this.world.journal.note(
       'boot',
       this.index,
@@ -128,6 +129,31 @@ export class Machine {
         return rules.mayAnswer(scope, register, flushed);
       },
     };
+  }
+
+  private startWatches(votes: boolean): void {
+    const { told, scopes, random, options } = this.world;
+    for (const scope of scopes) {
+      told.stopped(this.index, scope);
+      if (votes && options.watches > 0 && random.chance(options.watches)) this.watch(scope);
+    }
+  }
+
+  private watch(scope: string): void {
+    this.world.told.started(this.index, scope);
+    this.peer!.watch(this.now(), scope);
+  }
+
+  /** Whoever watched the scope here is gone, and somebody else watches it; or one more does. */
+  watchAnew(scope: string): void {
+    const { told, random } = this.world;
+    const isGone = random.chance(0.5);
+    if (this.peer === undefined || this.peer.config.me < 0) return;
+    this.step(() => {
+      if (isGone) this.peer!.unwatch(scope);
+      if (isGone || !told.isWatching(this.index, scope)) this.watch(scope);
+      else this.peer!.watch(this.now(), scope);
+    });
   }
 
   get running(): boolean {
@@ -248,6 +274,7 @@ export class Machine {
       this.world.beliefs.fits(waiting.request, reply, waiting.since);
       waiting.tell(reply);
     }
+    for (const news of peer.takeNews()) this.world.told.take(this.index, news);
     for (const [to, frame] of peer.takeFrames()) this.world.send(this.index, to, frame);
     if (!this.flushing && peer.hasWrites) this.flush(peer.takeWrites());
     const wakeAt = peer.nextWake;

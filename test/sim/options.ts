@@ -36,6 +36,8 @@ export interface Options {
   readonly maxWaitMs: number;
   readonly reads: number;
   readonly sessions: number;
+  /** All scopes are semaphores of so many permits; 0: they are locks. */
+  readonly permits: number;
   /** Share of acquires that are urgent. */
   readonly urgent: number;
   readonly converts: number;
@@ -52,6 +54,8 @@ export interface Options {
   readonly lostHangUp: number;
   /** Whether clients hold for moments only, so that lock ids retire by the hundred. */
   readonly hasty: boolean;
+  /** Chance that a peer watches a scope, 0 for never. */
+  readonly watches: number;
   /** Whether frames go through the codecs of the wire. */
   readonly wire: boolean;
 }
@@ -60,6 +64,9 @@ export interface Options {
 export function draw(seed: number): Options {
   const random = new Random(seed * 2 + 1);
   const some = (p: number, low: number, high: number) => (random.chance(p) ? random.between(low, high) : 0);
+  // Drawn apart, so that seeds without watchers run as they always did.
+  const apart = new Random(seed * 2 + 1_000_003);
+  const watches = apart.chance(0.25) ? apart.pick([0.3, 0.7, 1]) : 0;
   const voters = random.pick([3, 3, 3, 3, 3, 4, 5, 5, 5, 10]);
   const hasty = random.chance(0.06);
   const minLeaseMs = random.pick([150, 300, 700]);
@@ -90,6 +97,7 @@ export function draw(seed: number): Options {
     maxWaitMs: random.pick([1_000, 4_000, 12_000]),
     reads: random.pick([0, 0.3, 0.6]),
     sessions: random.pick([0, 0, 0.3, 0.7]),
+    permits: 0,
     urgent: random.pick([0, 0.1, 0.3]),
     converts: some(0.5, 0, 0.5),
     hangUp: some(0.5, 0, 0.3),
@@ -100,6 +108,7 @@ export function draw(seed: number): Options {
     holdShare: 0.6,
     lostHangUp: some(0.4, 0, 0.3),
     hasty,
+    watches,
     wire: random.chance(0.2),
   };
   if (hasty) return { ...options, ...HASTY };
@@ -107,7 +116,9 @@ export function draw(seed: number): Options {
   if (flavour < 0.05) return { ...options, ...CROWDED };
   if (flavour < 0.12) return { ...options, ...CONVERTING };
   if (flavour < 0.16) return { ...options, ...SESSIONS, maxTtlMs: 8_000 };
-  return flavour < 0.2 ? { ...options, ...SESSIONS } : options;
+  if (flavour < 0.2) return { ...options, ...SESSIONS };
+  if (flavour < 0.28) return { ...options, ...PERMITS, permits: random.pick([1, 2, 2, 3, 5]) };
+  return options;
 }
 
 /** Many fight for one scope for moments each, most of them in a hurry. */
@@ -161,6 +172,15 @@ const SESSIONS: Partial<Options> = {
   hangUp: 0,
   clientPause: 0.4,
   clientCrash: 0.2,
+};
+
+/** Semaphores, with enough clients to fill them; now and then somebody takes them for something else. */
+const PERMITS: Partial<Options> = {
+  reads: 0,
+  converts: 0,
+  clients: 8,
+  // Whoever finds out that a scope is free again comes to write, which kept places of a semaphore do not admit.
+  calmMs: 60_000,
 };
 
 /** Little goes wrong but stragglers, so that hundreds of lock ids end while one is on its way. */

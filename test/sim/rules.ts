@@ -2,10 +2,10 @@
  * The rules of a run: the real ones, or the real ones with one replaced by a wrong one. Each wrong rule leaves out
  * what the design says must not be left out; the simulator must catch every one of them.
  */
-import { type Decision, decide } from '../../src/lock/decide.ts';
+import { type Decision, decide as decideWhole } from '../../src/lock/decide.ts';
 import { evolve, evolveAll, type LockEvent } from '../../src/lock/event.ts';
 import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
-import { findWaiter, inOrder, lengthOf, nextOf, type Queue } from '../../src/lock/queue.ts';
+import { findWaiter, inOrder, lengthOf, NOBODY, nextOf, type Queue } from '../../src/lock/queue.ts';
 import { findGrant, type LeaseId, type LockId, type LockState, type Waiter } from '../../src/lock/state.ts';
 import type { GatewayRules } from '../../src/peer/gateway.ts';
 import { RULES } from '../../src/peer/peer.ts';
@@ -36,6 +36,12 @@ export const REAL: Rules = {
   believesWhileConverting: false,
   namesToken: true,
   written: (events) => events,
+};
+
+/** Without the state that comes of it: a wrong rule may decide about another one. */
+const decide: Rules['decide'] = (state, command, leaseId) => {
+  const { outcome, events } = decideWhole(state, command, leaseId);
+  return { outcome, events };
 };
 
 /** Stands for "whoever holds under this name": what L6 forbids between peers. */
@@ -116,6 +122,27 @@ export const BROKEN: Record<string, Rules> = {
       if (decision.outcome.kind !== 'busy' && decision.outcome.kind !== 'queued') return decision;
       const alone = decide({ ...state, holders: [] }, command, leaseId);
       return alone.outcome.kind === 'granted' ? alone : decision;
+    },
+  },
+  /** L10: all permits have one slot. */
+  'slot-shared': {
+    ...REAL,
+    decide: (state, command, leaseId) => {
+      const { outcome, events } = decide(state, command, leaseId);
+      const first = (event: LockEvent): LockEvent => {
+        if (event.kind === 'promoted') return { ...event, slot: 0 };
+        return event.kind === 'granted' ? { ...event, grant: { ...event.grant, slot: 0 } } : event;
+      };
+      return { outcome, events: events.map(first) };
+    },
+  },
+  /** L10: whoever comes says how many permits there are. */
+  'any-permits': {
+    ...REAL,
+    decide: (state, command, leaseId) => {
+      const decision = decide(state, command, leaseId);
+      if (command.kind !== 'acquire' || decision.outcome.kind !== 'misfit') return decision;
+      return decide({ ...state, holders: [], queue: NOBODY, parked: undefined }, command, leaseId);
     },
   },
   /** L7: a grant takes the token of the one before. */
@@ -233,6 +260,12 @@ export const BROKEN: Record<string, Rules> = {
     decide: (state, command, leaseId) =>
       regranted(state, decide(state, command, leaseId), (queue) => nextOf({ ...queue, passed: [] })),
   },
+  /** A watcher is told what was sent, whether or not a majority has it. */
+  'tells-unchosen': { ...REAL, toldAsChosen: (_chosen, sent) => sent },
+  /** A watcher is told what an earlier ballot left, which may never have been chosen. */
+  'tells-left-over': { ...REAL, skipsUnchosen: () => false },
+  /** A watcher that missed the word is not told. */
+  'never-makes-sure': { ...REAL, makesSure: () => false },
   /** V6: a change reaches the disk without its first event. */
   'writes-part': { ...REAL, written: (events) => events.slice(1) },
 };

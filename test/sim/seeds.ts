@@ -51,6 +51,11 @@ export function runSeeds(first: number, runs: number, share: 0 | 1): void {
     'beat',
     'converting converted',
     'force',
+    'watched promoted',
+    'watched kept',
+    'watched ended',
+    'watched compared',
+    'told misfit',
   ]) {
     expect(totals.get(kind) ?? 0, kind).toBeGreaterThan(done / 50);
   }

@@ -19,6 +19,7 @@ import type { Options } from './options.ts';
 import { Random } from './random.ts';
 import type { Rules } from './rules.ts';
 import { Timeline } from './timeline.ts';
+import { Told } from './told.ts';
 
 const packr = new Packr({ useRecords: false });
 const pack = (value: unknown) => packr.pack(value);
@@ -32,6 +33,7 @@ export class World {
   readonly journal: Journal;
   readonly chains: Chains;
   readonly beliefs: Beliefs;
+  readonly told: Told;
   /** Lock ids whose clients still ask for them. */
   readonly wanted = new Set<string>();
   /** Lock ids that their clients ever wanted to be released. */
@@ -55,6 +57,7 @@ export class World {
       mayRelease: (scope, lockId) => scope.startsWith(SESSION_SCOPE_PREFIX) || this.released.has(lockId),
       ended: (scope, lockId, ending) => this.beliefs.ended(scope, lockId, ending),
     });
+    this.told = new Told(this.chains, this.journal);
     this.beliefs = new Beliefs(this.chains, this.journal, () => this.time.now);
     this.names = Array.from({ length: options.voters }, (_, i) => `p${i}`);
     this.scopes = Array.from({ length: options.scopes }, (_, i) => `s${i}`);
@@ -85,6 +88,7 @@ export class World {
       );
     }
     this.checkLeftovers();
+    this.checkWatchers();
     this.beliefs.finish(this.scopes);
   }
 
@@ -104,6 +108,33 @@ export class World {
     }
   }
 
+  /**
+   * Who watches learns all, sooner or later: also what happened while his peer was cut off, although nothing happens
+   * after that; and a watch that begins now begins soon.
+   */
+  private checkWatchers(): void {
+    const { time, options, scopes, random, machines } = this;
+    if (options.watches === 0) return;
+    const isolated = this.wiped === 0 ? random.below(options.voters) : -1;
+    const isolate = (cut: boolean) => {
+      for (let i = 0; i < options.voters; i++) {
+        if (i !== isolated && isolated >= 0) this.cut[i]![isolated] = this.cut[isolated]![i] = cut;
+      }
+    };
+    isolate(true);
+    this.served = 0;
+    for (const scope of scopes) this.probe(scope, 1_000);
+    let end = time.now + options.calmMs;
+    while (this.served < scopes.length && time.now < end) time.runUntil(time.now + 250);
+    time.runUntil(time.now + 3_000);
+    isolate(false);
+    random.pick(machines).watchAnew(random.pick(scopes));
+    end = time.now + options.calmMs;
+    while (this.told.behind !== undefined && time.now < end) time.runUntil(time.now + 250);
+    if (this.told.behind !== undefined)
+      throw new Violation('told', `${this.told.behind}, long after the faults`);
+  }
+
   /** After the faults: every scope is granted and released once more. */
   private probe(scope: string, attempt: number): void {
     const lockId = `probe-${scope}-${attempt}` as LockId;
@@ -115,6 +146,7 @@ export class World {
       -1,
       {
         op: 'acquire',
+        permits: 0,
         scope,
         lockId,
         made: true,
@@ -294,6 +326,9 @@ export class World {
       if (scopes > 0)
         this.journal.note('forgot', machine.index, scopes, () => `p${machine.index} ${scopes} scopes`);
     });
+    this.every(options.watches === 0 ? 0 : 1_000, () =>
+      random.pick(machines).watchAnew(random.pick(this.scopes)),
+    );
     this.every(options.wipeEveryMs, () => {
       if (this.wiped >= options.voters - majority(options.voters)) return;
       const machine = random.pick(machines);

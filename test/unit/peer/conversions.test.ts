@@ -123,6 +123,7 @@ test('a plain extension asks for no mode, and takes what it finds', () => {
 test.each<readonly [string, Outcome]>([
   ['busy', { kind: 'busy', position: 1 }],
   ['deadlock', { kind: 'deadlock', grant: READS }],
+  ['misfit', { kind: 'misfit', permits: 3 }],
 ])('an upgrade that is %s is told so, and nothing is extended', (kind, outcome) => {
   const gate = new Gate();
   const id = gate.ask(convert('write', { leaseMs: 9_000 }));

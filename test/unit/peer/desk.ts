@@ -60,6 +60,7 @@ export class Desk {
       alive: () => true,
       forward: (_to: number, message: Forward) => this.carry(g, message),
       reply: (id: number, reply: ClientReply) => this.replies[g]!.set(id, reply),
+      ttlHere: () => undefined,
       freshSession: () => `g${g}-${this.sessions++}` as SessionId,
       wall: () => this.now,
     };

@@ -37,6 +37,7 @@ class Post {
         return post.now;
       },
       peek: (of) => this.entries.get(of),
+      state: (of) => this.entries.get(of)?.register.state,
       rank: () => this.rank,
       wall: () => 9,
       submit: (of, task) => {
@@ -55,7 +56,14 @@ class Post {
   /** This voter has accepted the state of the scope. */
   has(of: string, state: LockState): Entry {
     const register = loadRegister({ ballot: NO_BALLOT, version: 1, state }, NO_BALLOT, this.now);
-    const rest = { proposer: undefined, watchAt: NEVER, reapAt: NEVER, kept: new Map(), news: null };
+    const rest = {
+      proposer: undefined,
+      watch: undefined,
+      watchAt: NEVER,
+      reapAt: NEVER,
+      kept: new Map(),
+      news: null,
+    };
     const figures = { acquires: 0, conflicts: 0, holds: 0, heldMs: 0 };
     const timer = { written: 0, free: false, touched: true, at: 0, slot: -1 };
     const entry: Entry = { scope: of, register, ...rest, ...figures, ...timer };

@@ -15,6 +15,7 @@ export const FIRST_NUMBER = 1_000;
 
 export const acquire = (lockId: string, more: object = {}): ClientRequest => ({
   op: 'acquire',
+  permits: 0,
   scope: SCOPE,
   lockId: lockId as LockId,
   made: false,
@@ -61,8 +62,10 @@ export const grant = (lockId: string, holder = 'alice', named = true): Grant => 
   reason: null,
   session: null,
   ttlMs: 0,
+  permits: 0,
   mode: 'write',
   token: 7 as FencingToken,
+  slot: 0,
   former: 0 as FencingToken,
   leaseMs: 1_000,
   leaseId: 'lease' as LeaseId,
@@ -119,6 +122,13 @@ export class Gate implements GatewayPort {
     const number = FIRST_NUMBER + this.forwards.length;
     if (message.request !== number) expect(message.request).toBe(number); // each copy has a number of its own
     this.forwards.push({ to, message });
+  }
+
+  /** Sessions of which this peer has a copy that is alive. */
+  readonly ttls = new Map<SessionId, number>();
+
+  ttlHere(session: SessionId): number | undefined {
+    return this.ttls.get(session);
   }
 
   freshSession(): SessionId {

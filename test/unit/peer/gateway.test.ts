@@ -55,6 +55,19 @@ describe('act', () => {
     expect(gate.asked()).toEqual([]);
   });
 
+  test('every copy of an acquire says which permit is wanted, or that none is', () => {
+    const gate = new Gate();
+    gate.ask(acquire('a', { mode: 'permit', permits: 3 }));
+    gate.wait(400);
+    gate.ask(acquire('b'));
+    const wants = [0, 1, 2].map((i) => gate.copy(i).command);
+    expect(wants).toMatchObject([
+      { lockId: 'a', mode: 'permit', permits: 3 },
+      { lockId: 'a', mode: 'permit', permits: 3 },
+      { lockId: 'b', mode: 'write', permits: 0 },
+    ]);
+  });
+
   test('the answer to any copy will do, and later ones are not heard', () => {
     const gate = new Gate();
     const id = gate.ask(acquire('a'));
@@ -161,6 +174,7 @@ describe('cancel (L4)', () => {
   test.each([
     ['busy', BUSY],
     ['already held', { kind: 'already_held', grant: grant('b') } as const],
+    ['a misfit', { kind: 'misfit', permits: 3 } as const],
   ])('two copies: %s is told only after the cancel is chosen', (_, refusal) => {
     const { gate, id } = two();
     gate.decide(1, refusal);

@@ -62,6 +62,7 @@ describe('locks of one holder', () => {
   test('are counted by name as they come and go', () => {
     const holders = new Holders();
     const entry = { register: {}, holds: 0, heldMs: 0 } as unknown as Entry;
+    const gone: string[] = [];
     const turn = (...grants: readonly ReturnType<typeof held>[]) => {
       const before = entry.register.state ?? scope({});
       entry.register.state = scope({ holders: grants });
@@ -70,6 +71,7 @@ describe('locks of one holder', () => {
         before,
         before.holders.map(() => 100),
         250,
+        ({ lockId }) => gone.push(lockId),
       );
       return [holders.of('alice'), holders.of('bob'), entry.holds, entry.heldMs];
     };
@@ -82,6 +84,7 @@ describe('locks of one holder', () => {
     expect(turn(b, d)).toEqual([1, 1, 2, 300]);
     expect(turn(b)).toEqual([1, 0, 2, 300]); // nobody ever held it
     expect(turn()).toEqual([0, 0, 3, 450]);
+    expect(gone).toEqual(['a', 'c', 'd', 'b']);
     expect(holders.of('nobody')).toBe(0);
   });
 });
@@ -114,7 +117,11 @@ describe('what lives with a session', () => {
 
   test('is told to whoever beats it', () => {
     const all = home();
-    all.forward(1, { kind: 'extend', lockId: id('s'), leaseMs: 1, replaces: null }, scopeOfSession(S));
+    all.forward(
+      1,
+      { kind: 'extend', lockId: id('s'), leaseMs: 1, replaces: null, list: true },
+      scopeOfSession(S),
+    );
     expect(entries(all)).toEqual([[{ scope: SCOPE, lockId: 'a', token: 1 }]]);
   });
 

@@ -13,7 +13,8 @@ import {
   type SessionId,
 } from '../../../src/lock/state.ts';
 import type { Notice } from '../../../src/peer/messages.ts';
-import { type Batch, Voter } from '../../../src/peer/voter.ts';
+import { Voter } from '../../../src/peer/voter.ts';
+import type { Batch } from '../../../src/peer/writes.ts';
 import type { StoredRegister } from '../../../src/vote/acceptor.ts';
 import { type Ballot, isEndOfRound } from '../../../src/vote/ballot.ts';
 import type { Accept, VoteMessage } from '../../../src/vote/messages.ts';
@@ -35,8 +36,10 @@ export const held = (leaseId = 'lease', leaseMs = 1_000): LockState => ({
       reason: null,
       session: null,
       ttlMs: 0,
+      permits: 0,
       mode: 'write',
       token: 1 as FencingToken,
+      slot: 0,
       former: 0 as FencingToken,
       leaseMs,
       leaseId: leaseId as LeaseId,
@@ -202,6 +205,7 @@ function inWords(message: VoteMessage): string {
     case 'nack':
       return `nack ${short(message.ballot)}: ${short(message.promised)}`;
     case 'accepted':
+      return `accepted ${message.scope} #${message.seq}${message.watching === true ? ', watching' : ''}`;
     case 'gap':
       return `${message.kind} ${message.scope} #${message.seq}`;
     case 'report':

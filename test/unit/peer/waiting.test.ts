@@ -265,6 +265,7 @@ test('the time for a claim grows with the slowest vote, up to a bound', () => {
 test.each([
   ['already held', { kind: 'already_held', grant: grant('b') } as Outcome],
   ['deadlock', { kind: 'deadlock', grant: grant('b') } as Outcome],
+  ['a misfit', { kind: 'misfit', permits: 3 } as Outcome],
   ['full', { kind: 'full' } as Outcome],
   ['mismatch', { kind: 'mismatch' } as Outcome],
 ])('refused a place: %s is told', (_, outcome) => {

@@ -29,6 +29,7 @@ export const acquire = (lockId: string, holder = lockId): Acquire => ({
   reason: null,
   session: null,
   ttlMs: 0,
+  permits: 0,
   mode: 'write',
   leaseMs: 1_000,
   wait: false,
@@ -59,8 +60,10 @@ export const heldByAlice = (leaseId = 'old', token = 5): LockState => ({
       reason: null,
       session: null,
       ttlMs: 0,
+      permits: 0,
       mode: 'write',
       token: token as FencingToken,
+      slot: 0,
       former: 0 as FencingToken,
       leaseMs: 1_000,
       leaseId: leaseId as LeaseId,
@@ -154,6 +157,14 @@ export class Host implements ProposerHost {
     }
   }
 
+  /** The same, by voters where somebody watches. */
+  acceptedWatching(from: readonly number[], b: Ballot, seq: number): void {
+    for (const voter of from) {
+      const message = { kind: 'accepted', scope: SCOPE, ballot: b, seq, watching: true } as const;
+      this.proposer.onAccepted(this, voter, message);
+    }
+  }
+
   gap(from: number, b: Ballot, seq: number): void {
     this.proposer.onGap(this, from, { kind: 'gap', scope: SCOPE, ballot: b, seq });
   }
@@ -196,12 +207,17 @@ export class Host implements ProposerHost {
 
   /** What was sent since the last call, one line for each message: `accept v1 #2 events -> 012`. */
   said(): string[] {
-    const lines = new Map<VoteMessage, string>();
+    const lines: string[] = [];
+    let last: VoteMessage | undefined;
     for (const { to, message } of this.sent) {
-      lines.set(message, `${lines.get(message) ?? `${inWords(message)} -> `}${to}`);
+      // What a peer sends itself says more, and the same.
+      const same = last !== undefined && (last === message || isOneAccept(last, message));
+      if (same) lines.push(`${lines.pop()}${to}`);
+      else lines.push(`${inWords(message)} -> ${to}`);
+      last = message;
     }
     this.sent = [];
-    return [...lines.values()];
+    return lines;
   }
 
   /** What was settled since the last call. */
@@ -231,7 +247,19 @@ function inWords(message: VoteMessage): string {
     }
     case 'ask':
       return `ask ${message.ask}`;
+    case 'chosen':
+      return `chosen ${message.ballot.round} v${message.version}`;
     default:
       return `${message.kind}?`;
   }
+}
+
+function isOneAccept(a: VoteMessage, b: VoteMessage): boolean {
+  return (
+    a.kind === 'accept' &&
+    b.kind === 'accept' &&
+    a.seq === b.seq &&
+    a.events === b.events &&
+    a.events !== null
+  );
 }

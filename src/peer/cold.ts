@@ -1,0 +1,53 @@
+/**
+ * A register that was not used lately, as one short text: a few hundred bytes instead of a dozen objects, so that
+ * memory follows what is held and not what objects cost.
+ * Always true: thawed, it is the register that was frozen, but that its leases may be noted up to a millisecond later,
+ * which can only lengthen them. Only what is on disk is frozen.
+ */
+import { list, millis, natural } from '../lock/plain.ts';
+import type { Register } from '../vote/acceptor.ts';
+import { leaseIdOf, sameBallot } from '../vote/ballot.ts';
+import { ballotFromWire, registerFromWire, registerToWire } from '../vote/wire.ts';
+
+/** How the scope was fought for; see Entry. */
+export type Figures = readonly [acquires: number, conflicts: number, holds: number, heldMs: number];
+
+/** Where the wire of a register has its holders, and a holder its lease id. */
+const STATE = 4;
+const HOLDERS = 2;
+const LEASE_ID = 8;
+
+/** @param register one that nobody waits for. */
+export function freeze(register: Register, figures: Figures): string {
+  const { ballot, version, promised, noted } = register;
+  const wire = registerToWire(register);
+  const own = leaseIdOf(ballot, version);
+  for (const grant of holdersOf(wire)) if (grant[LEASE_ID] === own) grant[LEASE_ID] = '';
+  const same = sameBallot(promised, ballot);
+  const { round, peer, boot } = promised;
+  return JSON.stringify([wire, noted.map(Math.ceil), figures, ...(same ? [] : [round, peer, boot])]);
+}
+
+export function thaw(text: string): { readonly register: Register; readonly figures: Figures } {
+  const a = list(JSON.parse(text), 3, 'cold');
+  const wire = list(a[0], 5, 'cold.register');
+  const ballot = ballotFromWire(wire, 0, 'cold.ballot');
+  const own = leaseIdOf(ballot, natural(wire[3], 'cold.version'));
+  for (const grant of holdersOf(wire)) if (grant[LEASE_ID] === '') grant[LEASE_ID] = own;
+  const { version, state } = registerFromWire(wire);
+  const promised = a.length > 3 ? ballotFromWire(a, 3, 'cold.promised') : ballot;
+  const noted = list(a[1], 0, 'cold.noted').map((at) => millis(at, false, 'cold.noted'));
+  return { register: { promised, ballot, version, state, noted, write: 0 }, figures: a[2] as Figures };
+}
+
+/** The token under which this lock id holds, in a frozen register; undefined if it does not hold. */
+export function coldToken(text: string, lockId: string): number | undefined {
+  if (!text.includes(lockId)) return undefined;
+  const { register } = thaw(text);
+  return register.state.holders.find((grant) => grant.lockId === lockId)?.token;
+}
+
+function holdersOf(wire: readonly unknown[]): unknown[][] {
+  const state = wire[STATE] as unknown[] | null;
+  return state === null ? [] : (state[HOLDERS] as unknown[][]);
+}
