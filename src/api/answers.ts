@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 const token = z.int().min(0).describe('larger at every grant of the scope, for ever');
+const slot = z.int().min(0).describe('which permit of a semaphore it is: guards compare tokens per slot');
 const ms = z.number().min(0);
 const lockType = z.enum(['write', 'read', 'permit']);
 const priority = z.enum(['high', 'normal', 'low']);
@@ -35,6 +36,7 @@ export const locked = z
     lock_id: z.string(),
     lock_type: lockType,
     fencing_token: token,
+    slot: slot.optional(),
     timeout: z
       .union([z.string(), z.number()])
       .describe('as the request said; where it said nothing, the lease that the lock has'),
@@ -83,6 +85,7 @@ const holder = z
     lock_id: z.string(),
     lock_type: lockType,
     fencing_token: token,
+    slot: slot.optional(),
     acquired_at: z.string(),
     expires_in_ms: ms.nullable(),
     timeout_ms: ms.nullable(),
@@ -116,6 +119,7 @@ export const status = z
     scope: z.string(),
     quorum,
     lock_type: lockType.nullable(),
+    permits: z.int().min(1).optional().describe('of a semaphore that is held: how many may hold it at once'),
     fencing_token: token.describe('the last token'),
     holders: z.array(holder),
     waiters: z

@@ -52,19 +52,34 @@ export function makeSessionId(): SessionId {
 
 /** Asks the peer; refuses at once while it can ask nobody. */
 export async function ask(door: Door, request: ClientRequest, exchange?: Exchange): Promise<ClientReply> {
-  const { peer } = door;
-  const about = aboutOf(request);
-  if (peer.standing.kind === 'forming') throw forming(peer.standing.missing, about.scope);
+  const early = notYet(door, request);
+  if (early !== undefined) throw early;
   const reply =
     exchange !== undefined && isWaitable(request)
       ? await askLong(door, request, exchange)
       : await askPeer(door, request, exchange);
-  const { standing } = peer;
-  if (reply.kind === 'no_quorum' && standing.kind === 'refused') {
-    const detail = `This peer could not forward the request; nothing happened. ${refusedText(standing)}`;
-    throw new Problem('no_quorum', detail, about);
-  }
+  const why = notForwarded(door, request, reply);
+  if (why !== undefined) throw why;
   return reply;
+}
+
+/** Why nothing can be asked at present; undefined if it can. */
+export function notYet({ peer }: Door, request: ClientRequest): Problem | undefined {
+  const { standing } = peer;
+  return standing.kind === 'forming' ? forming(standing.missing, aboutOf(request).scope) : undefined;
+}
+
+/** What is to be said of a reply that only the peer's standing explains; undefined for all others. */
+export function notForwarded(
+  { peer }: Door,
+  request: ClientRequest,
+  reply: ClientReply,
+): Problem | undefined {
+  if (reply.kind !== 'no_quorum') return undefined;
+  const { standing } = peer;
+  if (standing.kind !== 'refused') return undefined;
+  const detail = `This peer could not forward the request; nothing happened. ${refusedText(standing)}`;
+  return new Problem('no_quorum', detail, aboutOf(request));
 }
 
 async function askPeer(door: Door, request: ClientRequest, exchange?: Exchange): Promise<ClientReply> {
@@ -102,10 +117,15 @@ async function askLong(
     },
   );
   if (reply !== undefined) return reply;
+  throw sentElsewhere(request);
+}
+
+/** Said to who waits here when this peer stops. */
+export function sentElsewhere(request: ClientRequest): Problem {
   const detail =
     'This peer is stopping, and the request waits here no longer. Nothing is held by this request.';
   const next = 'Repeat the request with the same lock_id at another peer, within 30 s to keep its place.';
-  throw new Problem('waiting', detail, { ...aboutOf(request), retryAfterS: 0, next });
+  return new Problem('waiting', detail, { ...aboutOf(request), retryAfterS: 0, next });
 }
 
 /** Releases a grant that its client cannot be told of. If this fails, the lease ends it. */
@@ -115,7 +135,8 @@ export function giveBack(door: Door, { scope, lockId }: Which, reply: ClientRepl
   void ask(door, release).catch(() => undefined);
 }
 
-function isWaitable(request: ClientRequest): request is AcquireRequest | ExtendRequest {
+/** Whether it may stay open for long. */
+export function isWaitable(request: ClientRequest): request is AcquireRequest | ExtendRequest {
   return (request.op === 'acquire' || request.op === 'extend') && request.waitMs > 0;
 }
 

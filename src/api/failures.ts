@@ -10,7 +10,6 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { BODY_BYTES_MAX, otherType } from './body.ts';
 import { type FieldError, invalid, Problem, problemBody } from './problems.ts';
-import { LATER, LATER_FIELDS } from './schemas.ts';
 
 const CONTENT_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -60,7 +59,6 @@ export function fromZod(error: z.ZodError, known: readonly string[]): Problem {
 }
 
 function unknownField(field: string, known: readonly string[]): string {
-  if (LATER_FIELDS.has(field)) return `${LATER}: leave it out`;
   const near = known.find((name) => distance(field.toLowerCase(), name) <= 2);
   return `is not a known field: ${near === undefined ? `leave it out; known are ${known.join(', ')}` : `did you mean ${near}`}`;
 }

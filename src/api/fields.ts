@@ -77,6 +77,14 @@ export const lease = z
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 const SESSION_ID = new RegExp(`${UUID.source.slice(0, -1)}(-[0-9a-zA-Z]{1,8})?$`);
 
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+export function isSessionId(text: string): boolean {
+  return SESSION_ID.test(text);
+}
+
 /** A UUID, in small letters. */
 export function uuid(expected: string) {
   return z

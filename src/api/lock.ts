@@ -11,10 +11,10 @@ import { implicitSession } from '../peer/sessions.ts';
 import type { Cancelled, Locked, Status, Unlocked } from './answers.ts';
 import { type Caller, holderOf } from './caller.ts';
 import { ask, type Door, giveBack, makeLockId } from './door.ts';
-import { invalid } from './problems.ts';
 import type { Subject } from './refusals.ts';
 import { beatenAnswer, cancelledAnswer, lockedAnswer, statusAnswer, unlockedAnswer } from './replies.ts';
-import { AUTO_MAX_MS, BEATS_PER_TTL, type LockRequest } from './schemas.ts';
+import { autoLease, cancelsNothing, forcedRelease, noteForced } from './requests.ts';
+import { BEATS_PER_TTL, type LockRequest } from './schemas.ts';
 
 export async function lockAction(
   door: Door,
@@ -64,6 +64,7 @@ async function lock(door: Door, body: LockRequest, caller: Caller): Promise<Lock
     holder: chosen ?? door.makeHolder(),
     named: chosen !== undefined,
     mode,
+    permits: body.permits ?? 0,
     priority,
     reason,
     session: sessionOf(body, lockId),
@@ -88,12 +89,9 @@ async function unlock(door: Door, body: LockRequest, caller: Caller): Promise<Un
   }
   // With force a holder name says who does it, not whose lock it is.
   const by = holderOf(body.holder, caller) ?? caller.identity.kind;
-  const { lockId } = which(body, caller);
-  const release = { op: 'release', scope, lockId, holder: null, force: { by, reason: reason! }, at } as const;
-  const reply = await ask(door, release);
-  const answer = unlockedAnswer(reply, subject(door, body));
-  const { lock_id, fencing_token: token } = answer;
-  door.log.warn({ scope, lock_id, by, reason, token }, 'a lock was released by force');
+  const release = forcedRelease(scope, (body.lock_id ?? null) as LockId | null, by, reason!, at);
+  const answer = unlockedAnswer(await ask(door, release), subject(door, body));
+  noteForced(door, release, answer.lock_id, answer.fencing_token);
   return answer;
 }
 
@@ -132,14 +130,8 @@ function sessionOf({ scope, session, heartbeat }: LockRequest, lockId: LockId): 
   return { id: implicitSession(lockId, scope), ttlMs: BEATS_PER_TTL * heartbeat, implicit: true };
 }
 
-/** The lease in milliseconds, or NO_EXPIRY. `auto` chooses the maximum as long as nothing is learned. */
+/** The lease in milliseconds, or NO_EXPIRY. */
 function leaseOf({ timeout, max_timeout: max }: LockRequest): number {
   if (timeout?.said === 'none') return NO_EXPIRY;
-  return timeout?.ms ?? max ?? AUTO_MAX_MS;
-}
-
-/** The scope alone does not tell one client's place in the queue from another's. */
-function cancelsNothing() {
-  const detail = 'is missing: cancel needs the lock_id that waits, or its holder';
-  return invalid([{ field: 'lock_id', detail }]);
+  return timeout?.ms ?? autoLease(max);
 }

@@ -10,21 +10,13 @@ import { majority } from '../vote/quorum.ts';
 /** What the peer keeps in memory. */
 export type Figures = Readonly<Record<'scopes' | 'requests', number>>;
 
-/** What the peer has done since it started. */
-export type Counters = Readonly<
-  Record<
-    | 'flushes'
-    | 'registersFlushed'
-    | 'framesIn'
-    | 'framesOut'
-    | 'messagesIn'
-    | 'messagesOut'
-    | 'bytesIn'
-    | 'bytesOut'
-    | 'dropped',
-    number
-  >
+/** What went over sockets. */
+export type Traffic = Readonly<
+  Record<'framesIn' | 'framesOut' | 'messagesIn' | 'messagesOut' | 'bytesIn' | 'bytesOut', number>
 >;
+
+/** What the peer has done since it started. */
+export type Counters = Traffic & Readonly<Record<'flushes' | 'registersFlushed' | 'dropped', number>>;
 
 export class Metrics {
   readonly registry = new Registry();
@@ -115,14 +107,44 @@ export class Metrics {
     counter('flushes', 'Groups of votes that were flushed to the disk.', () => counters().flushes);
     counter('registers_flushed', 'Registers in those groups.', () => counters().registersFlushed);
     counter('messages_dropped', 'Messages for peers without a link.', () => counters().dropped);
+    this.addTraffic('link', 'on the links to other peers', counters);
+  }
+
+  /** Clients' WebSockets. */
+  addClients(clients: {
+    readonly connections: number;
+    readonly requests: number;
+    readonly figures: Traffic;
+  }): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'quorate_client_connections',
+      help: "Clients' WebSockets that are open.",
+      registers,
+      collect() {
+        this.set(clients.connections);
+      },
+    });
+    new Gauge({
+      name: 'quorate_client_requests_open',
+      help: 'Requests that came over them and have no answer yet.',
+      registers,
+      collect() {
+        this.set(clients.requests);
+      },
+    });
+    this.addTraffic('client', "on clients' WebSockets", () => clients.figures);
+  }
+
+  private addTraffic(name: string, where: string, figures: () => Traffic): void {
     for (const what of ['frames', 'messages', 'bytes'] as const) {
       new Counter({
-        name: `quorate_link_${what}_total`,
-        help: `${what} on the links to other peers.`,
+        name: `quorate_${name}_${what}_total`,
+        help: `${what} ${where}.`,
         labelNames: ['direction'],
-        registers,
+        registers: [this.registry],
         collect() {
-          const now = counters();
+          const now = figures();
           this.reset();
           this.inc({ direction: 'in' }, now[`${what}In`]);
           this.inc({ direction: 'out' }, now[`${what}Out`]);

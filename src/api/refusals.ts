@@ -8,6 +8,7 @@
  *   full; overloaded             overloaded
  *   deadlock                     deadlock
  *   not_holder; mismatch         not_holder       and unlock of what still waits
+ *   misfit                       invalid_request  the scope is used in another way at present
  *   ended; outdated              stale_grant
  *   not_found; no_session        not_found        and heartbeat of what has none
  *   no_quorum; unknown           no_quorum; outcome_unknown
@@ -94,6 +95,8 @@ function refusedBy(reply: Decided, subject: Subject): Problem {
         reply,
         subject,
       );
+    case 'misfit':
+      return misfit(outcome.permits, reply, about);
     case 'ended': {
       const { ending, note, token } = outcome;
       const by = note === null ? '' : ` (${note})`;
@@ -125,6 +128,23 @@ function refusedBy(reply: Decided, subject: Subject): Problem {
   }
 }
 
+/** L10: whoever came first set what the scope is, until nobody holds or waits. */
+function misfit(permits: number, { view }: Decided, about: ProblemExtra): Problem {
+  const holders = holdersView(view);
+  const [field, is, use] =
+    permits === 0
+      ? ['lock_type', 'a lock', 'use "write" or "read"']
+      : ['permits', `a semaphore of ${permits} permits`, `use lock_type "permit" with permits ${permits}`];
+  const detail = `does not fit: the scope is ${is} at present: ${use}, or wait until nobody holds or waits for it`;
+  const next = 'Use the scope as the others do, or another scope.';
+  return new Problem('invalid_request', `${field} ${detail}.`, {
+    ...about,
+    errors: [{ field, detail }],
+    holders,
+    next,
+  });
+}
+
 function absence({ view }: Decided, lockId: LockId | null): string {
   if (lockId !== null) return `no lock ${lockId} is there or ended lately`;
   return view.holders.length === 0 ? 'nobody holds it' : 'nothing of that holder is there';
@@ -145,8 +165,13 @@ function waiting(reply: Voted, position: number, subject: Subject): Problem {
   });
 }
 
+/** Why nothing was unlocked. */
+export function unlockRefusal(reply: ClientReply, subject: Subject): Problem {
+  return stillWaits(reply, subject) ?? refusal(reply, subject);
+}
+
 /** Unlock of what was not granted yet; undefined if it is not so. */
-export function stillWaits(reply: ClientReply, subject: Subject): Problem | undefined {
+function stillWaits(reply: ClientReply, subject: Subject): Problem | undefined {
   if (reply.kind !== 'decided' && reply.kind !== 'not_holder') return undefined;
   let position = 0;
   let lockId = subject.lockId ?? null;
@@ -212,7 +237,7 @@ export function sessionRefusal(
   return new Problem('internal', `The core answered ${what}, which fits no session.`, about);
 }
 
-function overloaded(limit: string, about: ProblemExtra): Problem {
+export function overloaded(limit: string, about: ProblemExtra): Problem {
   const detail = `A limit was reached: ${limit}. Nothing happened.`;
   return new Problem('overloaded', detail, { ...about, limit, retryAfterS: 1 });
 }

@@ -4,6 +4,7 @@
  * Problem, which is thrown. Nothing here decides anything.
  */
 import { type Grant, NO_EXPIRY, type SessionId } from '../lock/state.ts';
+import type { SessionEntry } from '../peer/messages.ts';
 import type { ClientReply } from '../peer/request.ts';
 import type {
   Cancelled,
@@ -14,8 +15,49 @@ import type {
   Status,
   Unlocked,
 } from './answers.ts';
-import { type Decided, noHeartbeat, refusal, type Subject, sessionRefusal, stillWaits } from './refusals.ts';
-import { contentionView, leaseView, leftView, quorumText, statusView } from './views.ts';
+import {
+  type Decided,
+  noHeartbeat,
+  refusal,
+  type Subject,
+  sessionRefusal,
+  unlockRefusal,
+} from './refusals.ts';
+import { contentionView, leaseView, leftView, quorumText, slotView, statusView } from './views.ts';
+
+/** What a reply proves that says a lock is held. */
+export interface Held {
+  readonly reply: Decided;
+  readonly grant: Grant;
+  /** Whether this very request set the lease; if not it starts no count (T1). */
+  readonly sets: boolean;
+  /** The holder's count begins at its send plus this / 1.01 (T4); 0 where there is no count. */
+  readonly waitedMs: number;
+}
+
+/** undefined: the reply does not say that a lock is held. */
+export function heldBy(reply: ClientReply): Held | undefined {
+  if (reply.kind !== 'decided') return undefined;
+  const { outcome } = reply;
+  switch (outcome.kind) {
+    case 'granted':
+    case 'already_held':
+    case 'extended':
+    case 'converted': {
+      // What set no lease starts no count: a conversion keeps the lease that was there (L9, T1).
+      const sets = outcome.kind === 'extended' || (outcome.kind === 'granted' && !outcome.repeat);
+      const waitedMs = sets ? Math.floor(reply.countFromMs) : 0;
+      return { reply, grant: outcome.grant, sets, waitedMs };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** What is left of the lease that a reply is about; -1: it never ends. */
+export function leftOf({ view }: Decided): number {
+  return view.leftMs[0] ?? 0;
+}
 
 /** @param timeout what the request said of the lease, repeated in the answer; undefined: it said nothing. */
 export function lockedAnswer(
@@ -23,19 +65,10 @@ export function lockedAnswer(
   subject: Subject,
   timeout: string | number | undefined,
 ): Locked {
-  const { outcome, view, votes, voters, countFromMs } = decided(reply, subject);
-  switch (outcome.kind) {
-    case 'granted':
-    case 'already_held':
-    case 'extended':
-    case 'converted':
-      break;
-    default:
-      throw refusal(reply, subject);
-  }
-  const { grant } = outcome;
-  // What set no lease starts no count: a conversion keeps the lease that was there (L9, T1).
-  const setLease = outcome.kind === 'extended' || (outcome.kind === 'granted' && !outcome.repeat);
+  const held = heldBy(reply);
+  if (held === undefined) throw refusal(reply, subject);
+  const { grant, sets, waitedMs } = held;
+  const { votes, voters, view } = held.reply;
   return {
     status: 'locked',
     scope: subject.scope,
@@ -44,15 +77,16 @@ export function lockedAnswer(
     lock_id: grant.lockId,
     lock_type: grant.mode,
     fencing_token: grant.token,
+    ...slotView(grant),
     timeout: timeout ?? leaseText(grant),
     timeout_ms: leaseView(grant.leaseMs),
-    expires_in_ms: leftView(view.leftMs[0] ?? 0),
+    expires_in_ms: leftView(leftOf(held.reply)),
     acquired_at: new Date(grant.at).toISOString(),
-    waited_ms: setLease ? Math.floor(countFromMs) : 0,
+    waited_ms: waitedMs,
     priority: grant.priority,
     reason: grant.reason,
     session: grant.session,
-    ...(setLease ? undefined : { already_held: true as const }),
+    ...(sets ? undefined : { already_held: true as const }),
     contention: contentionView(view.contention),
   };
 }
@@ -71,10 +105,8 @@ export function beatenAnswer(reply: ClientReply, subject: Subject): Locked {
 }
 
 export function unlockedAnswer(reply: ClientReply, subject: Subject): Unlocked {
-  const waits = stillWaits(reply, subject);
-  if (waits !== undefined) throw waits;
-  const { outcome, view, votes, voters, lockId } = decided(reply, subject);
-  if (outcome.kind !== 'released') throw refusal(reply, subject);
+  if (reply.kind !== 'decided' || reply.outcome.kind !== 'released') throw unlockRefusal(reply, subject);
+  const { outcome, view, votes, voters, lockId } = reply;
   return {
     status: 'unlocked',
     scope: subject.scope,
@@ -120,17 +152,27 @@ export function openedAnswer(reply: ClientReply, session: SessionId, voters: rea
   return { session, ttl_ms: reply.outcome.grant.leaseMs };
 }
 
-export function beatAnswer(reply: ClientReply, session: SessionId, voters: readonly string[]): SessionBeat {
+/** A session that was beaten: how long it lives without another beat, and what lives with it. */
+export function beatenSession(
+  reply: ClientReply,
+  session: SessionId,
+  voters: readonly string[],
+): { readonly ttlMs: number; readonly entries: readonly SessionEntry[] } {
   if (reply.kind !== 'decided' || reply.outcome.kind !== 'extended') {
     throw sessionRefusal(reply, session, false, voters);
   }
+  return { ttlMs: reply.outcome.grant.leaseMs, entries: reply.view.entries };
+}
+
+export function beatAnswer(reply: ClientReply, session: SessionId, voters: readonly string[]): SessionBeat {
+  const { ttlMs, entries } = beatenSession(reply, session, voters);
   const locks: SessionBeat['locks'] = [];
   const waiting: SessionBeat['waiting'] = [];
-  for (const { scope, lockId, token } of reply.view.entries) {
+  for (const { scope, lockId, token } of entries) {
     if (token === 0) waiting.push({ scope, lock_id: lockId });
     else locks.push({ scope, lock_id: lockId, fencing_token: token });
   }
-  return { session, ttl_ms: reply.outcome.grant.leaseMs, locks, waiting };
+  return { session, ttl_ms: ttlMs, locks, waiting };
 }
 
 export function closedAnswer(

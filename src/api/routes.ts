@@ -17,15 +17,18 @@ import {
   sessionOpen,
   status,
 } from './answers.ts';
+import { eventBody } from './answers-events.ts';
 import { refuseFields } from './body.ts';
 import { documentOf } from './document.ts';
 import type { Door } from './door.ts';
+import { streamEvents } from './event-stream.ts';
+import { notWatchable } from './events.ts';
 import { health, readiness } from './health.ts';
 import { lockAction, statusOf } from './lock.ts';
 import { listLocks } from './locks.ts';
 import type { Metrics } from './metrics.ts';
 import { listPeers } from './peers.ts';
-import { listQuery, lockRequest, scopePath, sessionPath, sessionRequest } from './schemas.ts';
+import { eventsQuery, listQuery, lockRequest, scopePath, sessionPath, sessionRequest } from './schemas.ts';
 import { beatSession, closeSession, openSession } from './sessions.ts';
 
 type App = FastifyInstance<
@@ -38,6 +41,14 @@ type App = FastifyInstance<
 
 const failures = {
   default: { description: 'A refusal', content: { 'application/problem+json': { schema: problem } } },
+};
+
+const events = {
+  200: {
+    description: 'Events until the connection ends; a comment every 15 s',
+    content: { 'text/event-stream': { schema: eventBody } },
+  },
+  ...failures,
 };
 
 const LOCK_WORDS =
@@ -155,6 +166,29 @@ export function addRoutes(app: App, door: Door, metrics: Metrics): void {
       const answer = await statusOf(door, scope);
       metrics.count('status', 'ok');
       return answer;
+    },
+  );
+
+  app.get(
+    '/api/v1.0/events',
+    {
+      config: { action: 'watch' },
+      exposeHeadRoute: false,
+      schema: {
+        summary: 'What happens to one scope, as server-sent events',
+        description:
+          'Begins with `watching`; from there on each chosen change is told once, in order. Only a voter can tell it.',
+        querystring: eventsQuery,
+        response: events,
+      },
+    },
+    async ({ query: { scope }, identity, exchange }, reply) => {
+      guard.authorize(identity, 'status', scope);
+      const why = notWatchable(door, scope);
+      if (why !== undefined) throw why;
+      reply.hijack();
+      metrics.count('watch', 'ok');
+      await streamEvents(door, scope, exchange);
     },
   );
 

@@ -4,6 +4,7 @@
  * wrong with it and what would be right; what this version does not offer yet is refused by name, never ignored.
  */
 import { z } from 'zod';
+import { PERMITS_MAX } from '../lock/state.ts';
 import { prettyDuration } from './durations.ts';
 import { duration, expects, lease, name, sessionId, uuid } from './fields.ts';
 
@@ -26,12 +27,9 @@ export const BEATS_PER_TTL = 3;
 export const TTL_MIN_MS = BEATS_PER_TTL * HEARTBEAT_MIN_MS;
 export const TTL_MAX_MS = DAY_MS;
 
-/** Fields of later versions: refused by name, with words of their own. */
-export const LATER_FIELDS: ReadonlySet<string> = new Set(['permits']);
-export const LATER = 'is not offered by this version yet';
-
 const ACTIONS = ['lock', 'unlock', 'status', 'extend', 'heartbeat', 'cancel'] as const;
 const aLockId = 'a UUID such as "01998b4e-7d1c-7a1e-9c43-5a0f3f0f4a11"';
+const aCount = `a whole number from 1 to ${PERMITS_MAX}`;
 const aSessionId = 'a UUID, the `session` that POST /api/v1.0/sessions answered';
 
 export const scopeName = name(SCOPE_BYTES_MAX, 'the name to lock');
@@ -42,14 +40,18 @@ export const lockRequest = z
     scope: scopeName,
     action: z.enum(ACTIONS, expects(`one of ${ACTIONS.join(', ')}`)).describe('what to do with the scope'),
     lock_type: z
-      .enum(['write', 'read'], {
-        error: ({ input }) =>
-          input === 'permit' ? `"permit" ${LATER}: use "write" or "read"` : 'must be "write" or "read"',
-      })
+      .enum(['write', 'read', 'permit'], expects('"write", "read" or "permit"'))
       .optional()
       .describe(
-        'how the scope is held: "write" (alone), "read" (beside other readers); with extend: convert',
+        'how the scope is held: "write" (alone), "read" (beside other readers), "permit" (a semaphore, with ' +
+          '`permits`); with extend: convert, to "write" or "read"',
       ),
+    permits: z
+      .int(expects(aCount))
+      .min(1, { error: `must be ${aCount}` })
+      .max(PERMITS_MAX, { error: `must be ${aCount}` })
+      .optional()
+      .describe('how many may hold the scope at once; the same for all, until nobody holds or waits'),
     holder: name(HOLDER_BYTES_MAX, 'who holds, or who forces').optional(),
     lock_id: uuid(aLockId).optional().describe('the id of one acquisition, also its idempotency key'),
     wait: duration(
@@ -119,6 +121,12 @@ export const lockRequest = z
         'does not go with session: send the heartbeats of the session, or leave session out',
       );
     }
+    if (body.lock_type === 'permit') {
+      if (action === 'extend') refuse('lock_type', 'must be "write" or "read": a permit cannot be converted');
+      else if (body.permits === undefined && action === 'lock') {
+        refuse('permits', `is missing: "permit" needs ${aCount}`);
+      }
+    } else if (body.permits !== undefined) refuse('permits', 'only goes with lock_type "permit"');
     if (body.fencing_token !== undefined && (action !== 'extend' || body.lock_type === undefined)) {
       refuse('fencing_token', 'only goes with extend and lock_type: leave it out');
     }
@@ -159,6 +167,9 @@ export const listQuery = z.strictObject({
     .describe('how many at most'),
   cursor: z.string(expects('one text')).optional().describe('`next_cursor` of the page before'),
 });
+
+/** GET /api/v1.0/events. */
+export const eventsQuery = z.strictObject({ scope: scopeName });
 
 /** The path of one scope. */
 export const scopePath = z.strictObject({ scope: scopeName });

@@ -13,6 +13,7 @@ import { type Log, SILENT } from '../mesh/log.ts';
 import type { RunningPeer } from '../mesh/types.ts';
 import type { ClientReply } from '../peer/request.ts';
 import { BODY_BYTES_MAX, emptyBody, readBodies } from './body.ts';
+import { ClientDoor } from './client-door.ts';
 import { describeRoutes } from './document.ts';
 import { type Door, holderMaker } from './door.ts';
 import { type Exchange, Exchanges } from './exchange.ts';
@@ -41,16 +42,16 @@ export interface ServerOptions {
   readonly log?: Pick<Log, 'warn'>;
   /** Told of errors that nobody planned for. */
   readonly bug?: (error: unknown) => void;
+  /** Takes the upgrades of links between peers, at /mesh; without it they are refused. */
+  readonly links?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface Server {
   readonly app: FastifyInstance;
   readonly guard: Guard;
-  /** For `upgrade` events: whether the link may go on; if not, the socket was answered and ended. */
-  admitLink(request: IncomingMessage, socket: Duplex): boolean;
   /**
    * Answers what is under way, sends who waits in a queue to another peer, and ends each connection with its next
-   * answer.
+   * answer, those of clients' WebSockets with the last one that they have asked for.
    * @returns resolves once nothing is under way; the caller stops the listening before.
    */
   drain(): Promise<void>;
@@ -72,6 +73,10 @@ const SCOPE_PATH_MAX = 3 * 512;
 const DRAIN_GRACE_MS = 200;
 /** A client whose machine is gone says nothing: after this long without a word it is asked whether it is there. */
 const KEEP_ALIVE_MS = 10_000;
+
+/** Where clients' WebSockets and the links between peers are upgraded. */
+const CLIENTS_PATH = '/client';
+const LINKS_PATH = '/mesh';
 
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { peer, bug = () => undefined } = options;
@@ -146,14 +151,35 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     for (const one of [method].flat()) routes.push({ pattern, method: one });
   });
   app.setNotFoundHandler((request) => {
-    const path = request.url.split('?', 1)[0]!;
+    const path = pathOf(request.raw);
     const methods = routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
-    if (methods.length === 0)
-      throw new Problem('unknown_route', `${path.slice(0, 200)} is no address of this peer.`);
+    if (methods.length === 0) throw unknownRoute(path);
     const allow = methods.join(', ');
     throw new Problem('method_not_allowed', `${request.method} does not work here; ${allow} does.`, {
       allow,
     });
+  });
+
+  const clients = new ClientDoor(door, (action, code) => metrics.count(action, code), bug);
+  metrics.addClients(clients);
+  app.addHook('preClose', (done) => {
+    clients.stop();
+    done();
+  });
+  const admitsLink = ({ headers }: IncomingMessage, socket: Duplex): boolean => {
+    try {
+      guard.admitLink(headers);
+      return true;
+    } catch (error) {
+      endWith(socket, toProblem(error, bug));
+      return false;
+    }
+  };
+  app.server.on('upgrade', (request, socket, head) => {
+    const path = pathOf(request);
+    if (path === CLIENTS_PATH) clients.handleUpgrade(request, socket, head);
+    else if (path !== LINKS_PATH || options.links === undefined) endWith(socket, unknownRoute(path));
+    else if (admitsLink(request, socket)) options.links(request, socket, head);
   });
 
   await describeRoutes(app as unknown as FastifyInstance, options.version);
@@ -162,20 +188,20 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   return {
     app: app as unknown as FastifyInstance,
     guard,
-    admitLink: ({ headers }, socket) => {
-      try {
-        guard.admitLink(headers);
-        return true;
-      } catch (error) {
-        endWith(socket, toProblem(error, bug));
-        return false;
-      }
-    },
     drain: async () => {
-      const done = exchanges.drain();
-      if (waits.size > 0) await Promise.race([done, sleep(DRAIN_GRACE_MS)]);
+      const done = Promise.all([exchanges.drain(), clients.drain()]);
+      if (waits.size > 0 || clients.waits) await Promise.race([done, sleep(DRAIN_GRACE_MS)]);
       waits.endAll();
+      clients.endWaits();
       await done;
     },
   };
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0]!;
+}
+
+function unknownRoute(path: string): Problem {
+  return new Problem('unknown_route', `${path.slice(0, 200)} is no address of this peer.`);
 }

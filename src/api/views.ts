@@ -24,6 +24,7 @@ export function statusView(
     scope,
     quorum,
     lock_type: holders[0]?.mode ?? null,
+    ...(holders[0]?.mode === 'permit' ? { permits: holders[0].permits } : undefined),
     fencing_token: token,
     holders: holdersView({ holders, leftMs }),
     waiters: waiters.map((waiter, i) => waiterView(waiter, i + 1, wallNow)),
@@ -41,6 +42,7 @@ export function holderView(grant: Grant, leftMs: number): HolderView {
     lock_id: grant.lockId,
     lock_type: grant.mode,
     fencing_token: grant.token,
+    ...slotView(grant),
     acquired_at: new Date(grant.at).toISOString(),
     expires_in_ms: leftView(leftMs),
     timeout_ms: leaseView(grant.leaseMs),
@@ -49,6 +51,11 @@ export function holderView(grant: Grant, leftMs: number): HolderView {
     session: grant.session,
     takeover_ms: takeoverOf(grant),
   };
+}
+
+/** Which permit it is, if it is one. */
+export function slotView({ mode, slot }: Grant): { slot?: number } | undefined {
+  return mode === 'permit' ? { slot } : undefined;
 }
 
 /** How long after its holder's crash a lock ends at the latest, or null if nothing would end it. */

@@ -69,9 +69,7 @@ export async function runPeer(options: PeerOptions): Promise<void> {
     counters: () => runner.counters,
     log,
     bug: (error) => log.error({ err: error }, 'a request met an error that nobody planned for'),
-  });
-  server.app.server.on('upgrade', (request, socket, head) => {
-    if (server.admitLink(request, socket)) runner.handleUpgrade(request, socket, head);
+    links: runner.handleUpgrade,
   });
   await open(server, listen);
   log.info({ url: urlOf(listen), data: options['data-dir'], version: VERSION }, 'listening');

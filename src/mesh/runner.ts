@@ -2,14 +2,13 @@
  * Runs one peer on the real clock, real links and a real disk.
  * Always true: every input goes to the pure peer at once, in the order in which it came; its outputs are taken once per
  * turn of the event loop: replies, then one frame for each peer, then at most one flush, and what comes during that
- * flush goes into the next. After a failed flush nothing is acknowledged any more. One promise per client request, none
- * per message.
+ * flush goes into the next. After a failed flush nothing is acknowledged any more. No promise per message, nor per
+ * client request that is asked with `ask`.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Counts } from '../peer/formation.ts';
-import type { FormationView } from '../peer/formation-view.ts';
 import type { Frame } from '../peer/messages.ts';
 import { Peer } from '../peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../peer/request.ts';
@@ -18,11 +17,13 @@ import type { Register } from '../vote/acceptor.ts';
 import { type Disk, type Flight, Flusher } from './flusher.ts';
 import type { Link, LinkCounters } from './link.ts';
 import { Links } from './links.ts';
+import { type Listener, Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
 import { Membership } from './membership.ts';
 import { ROSTER_KEY, SEEN_KEY, seenFromMeta, storedFromMeta } from './memory.ts';
-import type { MemberView, RequestOptions, RunningPeer, Standing } from './types.ts';
-import { Waiting } from './waiting.ts';
+import { standingOf, textOf } from './standing.ts';
+import type { Done, MemberView, RequestOptions, RunningPeer, Standing } from './types.ts';
+import { promised, Waiting } from './waiting.ts';
 import { Watch } from './watch.ts';
 
 export interface RunnerConfig {
@@ -64,6 +65,7 @@ export class Runner implements RunningPeer {
   private readonly waiting = new Waiting((id) =>
     this.attempt(() => this.peer?.abandon(performance.now(), id)),
   );
+  private readonly listeners = new Listeners((input) => this.attempt(input));
   private readonly flusher: Flusher;
   private scheduled = false;
   private timer: NodeJS.Timeout | undefined;
@@ -148,6 +150,7 @@ export class Runner implements RunningPeer {
     if (!this.ended) {
       this.membership.leave();
       this.end();
+      this.waiting.settleAll();
     }
     await this.flusher.idle();
   }
@@ -157,24 +160,38 @@ export class Runner implements RunningPeer {
     this.watch.stop();
     clearTimeout(this.timer);
     this.links.stop();
-    this.waiting.settleAll();
+    this.listeners.end();
   }
 
   // --- inputs ---
 
-  request(request: ClientRequest, { timeoutMs, signal }: RequestOptions): Promise<ClientReply> {
-    const { peer } = this;
+  ask(request: ClientRequest, timeoutMs: number, done: Done): number {
+    const { peer, waiting, ended } = this;
     this.commands++;
-    if (this.ended || signal?.aborted === true) return Promise.resolve({ kind: 'no_quorum', missing: [] });
-    if (peer === undefined) return Promise.resolve({ kind: 'no_quorum', missing: this.unheard() });
-    return this.waiting.open(signal, (id) => {
-      try {
-        peer.request(performance.now(), id, request, timeoutMs);
-      } catch (error) {
-        this.die(error);
-      }
-      this.schedule();
-    });
+    // Before it is asked: what a peer that fails just now leaves open is unknown, like all the rest.
+    const id = waiting.open(done);
+    if (ended || peer === undefined) {
+      const missing = ended ? [] : this.unheard();
+      setImmediate(() => waiting.settle(id, { kind: 'no_quorum', missing }));
+      return id;
+    }
+    try {
+      peer.request(performance.now(), id, request, timeoutMs);
+    } catch (error) {
+      this.die(error);
+    }
+    this.schedule();
+    return id;
+  }
+
+  abandon(id: number): void {
+    this.waiting.abandon(id);
+  }
+
+  readonly listen = (scope: string, listener: Listener) => this.listeners.add(scope, listener);
+
+  request(request: ClientRequest, options: RequestOptions): Promise<ClientReply> {
+    return promised(this, request, options);
   }
 
   private receive(link: Link, frame: Frame): void {
@@ -229,6 +246,7 @@ export class Runner implements RunningPeer {
     try {
       if (peer !== undefined) {
         for (const { id, reply } of peer.takeReplies()) this.waiting.settle(id, reply);
+        this.listeners.tell(peer.takeNews());
         for (const [to, frame] of peer.takeFrames()) this.ship(to, frame);
       }
       this.flusher.flush(peer, this.takeSeen);
@@ -270,6 +288,8 @@ export class Runner implements RunningPeer {
   private die(error: unknown): void {
     if (this.ended) return;
     this.end();
+    // Later: this may be in the middle of an `ask`, whose caller does not know its number yet.
+    setImmediate(() => this.waiting.settleAll());
     this.links.dropAll('this peer has failed');
     this.config.fatal(error);
   }
@@ -277,7 +297,6 @@ export class Runner implements RunningPeer {
   // --- the mesh ---
 
   private enter({ mesh, roster, votes }: Counts): void {
-    this.waiting.settleAll();
     const { disk, name } = this;
     this.names = namesOf(roster);
     const config = {
@@ -292,6 +311,9 @@ export class Runner implements RunningPeer {
     };
     const start = { horizon: disk.horizon, read: (scope: string) => disk.read(scope), held: disk.held() };
     this.peer = new Peer(config, votes ? start : undefined, performance.now());
+    this.listeners.enter(this.peer, votes);
+    // Not before: who is told so may ask again at once, and must be heard by the new one.
+    this.waiting.settleAll();
     this.schedule();
   }
 
@@ -310,11 +332,7 @@ export class Runner implements RunningPeer {
   // --- looking ---
 
   get standing(): Standing {
-    const { view } = this.membership;
-    if (view.kind === 'forming') return { kind: 'forming', missing: view.missing };
-    if (view.kind === 'refused')
-      return { kind: 'refused', reason: view.refusal.text, mend: view.refusal.mend };
-    return { kind: view.kind };
+    return standingOf(this.membership.view);
   }
 
   get epoch(): number {
@@ -361,20 +379,5 @@ export class Runner implements RunningPeer {
 
   members(): readonly MemberView[] {
     return this.membership.members();
-  }
-}
-
-function textOf(view: FormationView): string {
-  switch (view.kind) {
-    case 'forming':
-      return view.missing.length > 0
-        ? `the first roster forms, waiting for ${view.missing.join(', ')}`
-        : 'the first roster forms, and goes to the disk';
-    case 'voting':
-      return 'votes';
-    case 'observing':
-      return 'forwards, and does not vote';
-    case 'refused':
-      return view.refusal.text;
   }
 }

@@ -3,6 +3,7 @@
  */
 import type { ClientReply, ClientRequest } from '../peer/request.ts';
 import type { Register } from '../vote/acceptor.ts';
+import type { Listener } from './listeners.ts';
 
 /** One member of the mesh as this peer sees it. */
 export interface MemberView {
@@ -31,6 +32,9 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Told the answer to a request, once. It must not throw. */
+export type Done = (reply: ClientReply) => void;
+
 /** One peer, running. */
 export interface RunningPeer {
   readonly name: string;
@@ -40,7 +44,22 @@ export interface RunningPeer {
   readonly voters: readonly string[];
   /** Whether a majority of voters looks alive from here. */
   readonly hasQuorum: boolean;
+  /**
+   * Asks without a promise: for doors of many requests.
+   * @param timeoutMs how long the votes may take; what the request waits in a queue comes on top.
+   * @param done called after this has returned. All answers of one turn of the event loop come together.
+   * @returns the number of the request, for `abandon`.
+   */
+  ask(request: ClientRequest, timeoutMs: number, done: Done): number;
+  /** The client of that request is gone: `done` is told `unknown` at once, and nothing is asked for it any more. */
+  abandon(id: number): void;
   request(request: ClientRequest, options: RequestOptions): Promise<ClientReply>;
+  /**
+   * Tells what is chosen of a scope, from a beginning that is told first: each change once, in order.
+   * @param listener called after this has returned. Told null at once by a peer that does not vote.
+   * @returns what ends it.
+   */
+  listen(scope: string, listener: Listener): () => void;
   /** Held scopes by this peer's own memory: for lists, may be a moment old (V7). */
   held(): Iterable<readonly [scope: string, register: Register]>;
   /** This peer's monotonic clock in milliseconds, on which `register.noted` is counted. */

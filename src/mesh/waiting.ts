@@ -1,20 +1,15 @@
 /**
  * Client requests that wait for their reply.
- * Always true: each is answered exactly once; a client that is gone is answered at once, and nobody is asked for it
- * any more.
+ * Always true: each is answered exactly once, after it was opened; a client that is gone is answered at once, and
+ * nobody is asked for it any more.
  */
-import type { ClientReply } from '../peer/request.ts';
-
-interface Entry {
-  readonly resolve: (reply: ClientReply) => void;
-  readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
-}
+import type { ClientReply, ClientRequest } from '../peer/request.ts';
+import type { Done, RequestOptions, RunningPeer } from './types.ts';
 
 const GONE: ClientReply = { kind: 'unknown', missing: [] };
 
 export class Waiting {
-  private readonly entries = new Map<number, Entry>();
+  private readonly entries = new Map<number, Done>();
   private readonly onGone: (id: number) => void;
   private nextId = 1;
 
@@ -27,30 +22,47 @@ export class Waiting {
     return this.entries.size;
   }
 
-  /** @param start is given the number of the request. */
-  open(signal: AbortSignal | undefined, start: (id: number) => void): Promise<ClientReply> {
+  /** @returns the number of the request. */
+  open(done: Done): number {
     const id = this.nextId++;
-    return new Promise((resolve) => {
-      const onAbort = () => {
-        this.settle(id, GONE);
-        this.onGone(id);
-      };
-      this.entries.set(id, { resolve, signal, onAbort });
-      signal?.addEventListener('abort', onAbort, { once: true });
-      start(id);
-    });
+    this.entries.set(id, done);
+    return id;
   }
 
-  settle(id: number, reply: ClientReply): void {
-    const entry = this.entries.get(id);
-    if (entry === undefined) return;
+  /** @returns whether it waited for that. */
+  settle(id: number, reply: ClientReply): boolean {
+    const done = this.entries.get(id);
+    if (done === undefined) return false;
     this.entries.delete(id);
-    entry.signal?.removeEventListener('abort', entry.onAbort);
-    entry.resolve(reply);
+    done(reply);
+    return true;
+  }
+
+  /** Its client is gone. */
+  abandon(id: number): void {
+    if (this.settle(id, GONE)) this.onGone(id);
   }
 
   /** Whoever still waits learns no more. */
   settleAll(): void {
     for (const id of [...this.entries.keys()]) this.settle(id, GONE);
   }
+}
+
+/** For those who would rather wait for a promise. */
+export function promised(
+  peer: Pick<RunningPeer, 'ask' | 'abandon'>,
+  request: ClientRequest,
+  { timeoutMs, signal }: RequestOptions,
+): Promise<ClientReply> {
+  if (signal === undefined) return new Promise((resolve) => peer.ask(request, timeoutMs, resolve));
+  if (signal.aborted) return Promise.resolve({ kind: 'no_quorum', missing: [] });
+  return new Promise((resolve) => {
+    const onAbort = () => peer.abandon(id);
+    const id = peer.ask(request, timeoutMs, (reply) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(reply);
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }

@@ -231,6 +231,7 @@ test('a client that is gone does not keep its lock', async () => {
   const reply = p1.runner.request(
     {
       op: 'acquire',
+      permits: 0,
       scope: 'orders/42',
       lockId: A as never,
       made: true,

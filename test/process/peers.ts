@@ -76,6 +76,7 @@ export class TestPeer {
   acquire(scope: string, lockId: string, timeoutMs = 5_000): Promise<ClientReply> {
     const request: AcquireRequest = {
       op: 'acquire',
+      permits: 0,
       scope,
       lockId: lockId as LockId,
       made: false,

@@ -204,6 +204,7 @@ describe('/openapi.json', () => {
       '/api/v1.0/sessions/{id}',
       '/api/v1.0/locks',
       '/api/v1.0/locks/{scope}',
+      '/api/v1.0/events',
       '/api/v1.0/peers',
       '/healthz',
       '/readyz',

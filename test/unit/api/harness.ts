@@ -4,7 +4,9 @@
  * tells it. Standing and liveness can be set, for the texts that depend on them.
  */
 import { buildServer, type Server, type ServerOptions } from '../../../src/api/server.ts';
-import type { MemberView, RequestOptions, RunningPeer, Standing } from '../../../src/mesh/types.ts';
+import { type Listener, Listeners } from '../../../src/mesh/listeners.ts';
+import type { Done, MemberView, RequestOptions, RunningPeer, Standing } from '../../../src/mesh/types.ts';
+import { promised, Waiting } from '../../../src/mesh/waiting.ts';
 import type { Frame, Message } from '../../../src/peer/messages.ts';
 import { Peer } from '../../../src/peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../../../src/peer/request.ts';
@@ -20,8 +22,14 @@ export class SoloPeer implements RunningPeer {
   readonly disk = new Map<string, StoredRegister>();
   readonly asked: ClientRequest[] = [];
   private readonly peer: Peer;
-  private readonly waiting = new Map<number, (reply: ClientReply) => void>();
-  private nextId = 1;
+  private readonly waiting = new Waiting((id) => {
+    this.peer.abandon(this.now(), id);
+    this.turn();
+  });
+  private readonly listeners = new Listeners((input) => {
+    input();
+    setImmediate(() => this.turn());
+  });
   private flushing = false;
   private timer: NodeJS.Timeout | undefined;
   /** Where frames go; nowhere unless a test says so. */
@@ -43,6 +51,7 @@ export class SoloPeer implements RunningPeer {
     };
     const start = { horizon: 0, read: (scope: string) => this.disk.get(scope), held: [] };
     this.peer = new Peer(config, start, this.now());
+    this.listeners.enter(this.peer, true);
   }
 
   now(): number {
@@ -66,18 +75,29 @@ export class SoloPeer implements RunningPeer {
     this.turn();
   }
 
-  request(request: ClientRequest, options: RequestOptions): Promise<ClientReply> {
+  ask(request: ClientRequest, timeoutMs: number, done: Done): number {
     this.asked.push(request);
-    const id = this.nextId++;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, resolve);
-      options.signal?.addEventListener('abort', () => {
-        this.peer.abandon(this.now(), id);
-        if (this.waiting.delete(id)) reject(new Error('the client is gone'));
-      });
-      this.peer.request(this.now(), id, request, options.timeoutMs);
-      this.turn();
-    });
+    const id = this.waiting.open(done);
+    this.peer.request(this.now(), id, request, timeoutMs);
+    setImmediate(() => this.turn());
+    return id;
+  }
+
+  abandon(id: number): void {
+    this.waiting.abandon(id);
+  }
+
+  request(request: ClientRequest, options: RequestOptions): Promise<ClientReply> {
+    return promised(this, request, options);
+  }
+
+  listen(scope: string, listener: Listener): () => void {
+    return this.listeners.add(scope, listener);
+  }
+
+  /** It stops, or votes no more, as far as listeners are told. */
+  endListening(): void {
+    this.listeners.end();
   }
 
   held() {
@@ -101,10 +121,8 @@ export class SoloPeer implements RunningPeer {
 
   private turn(): void {
     for (const [to, frame] of this.peer.takeFrames()) this.send(to, frame);
-    for (const { id, reply } of this.peer.takeReplies()) {
-      this.waiting.get(id)?.(reply);
-      this.waiting.delete(id);
-    }
+    this.listeners.tell(this.peer.takeNews());
+    for (const { id, reply } of this.peer.takeReplies()) this.waiting.settle(id, reply);
     if (!this.flushing && this.peer.hasWrites) {
       this.flushing = true;
       const batch = this.peer.takeWrites();

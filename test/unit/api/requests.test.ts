@@ -22,6 +22,7 @@ describe('lock', () => {
   test('without more asks for a write lock, at once, for nobody in particular', async () => {
     expect(await asked({ action: 'lock' })).toEqual({
       op: 'acquire',
+      permits: 0,
       scope: 'db',
       lockId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       made: true,

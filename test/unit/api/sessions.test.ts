@@ -138,7 +138,7 @@ describe('what the core says', () => {
       waiting: [{ scope: 'b', lock_id: OTHER }],
     });
     expect(at.peer.asked).toEqual([
-      { op: 'beat_session', session, holder: '', ttlMs: 0, at: expect.any(Number) },
+      { op: 'beat_session', session, holder: '', ttlMs: 0, list: true, at: expect.any(Number) },
     ]);
   });
 

@@ -1,48 +1,105 @@
 import { expect, test } from 'vitest';
-import { Waiting } from '../../../src/mesh/waiting.ts';
+import { promised, Waiting } from '../../../src/mesh/waiting.ts';
+import type { ClientReply, ClientRequest } from '../../../src/peer/request.ts';
 
 const DONE = { kind: 'no_quorum', missing: [1] } as const;
 const GONE = { kind: 'unknown', missing: [] } as const;
+const STATUS: ClientRequest = { op: 'status', scope: 'a' };
 
-test('a reply reaches its request, once', async () => {
-  const waiting = new Waiting(() => {});
-  let id = 0;
-  const reply = waiting.open(undefined, (number) => {
-    id = number;
-  });
-  waiting.settle(id, DONE);
-  waiting.settle(id, GONE);
-  expect(await reply).toEqual(DONE);
-  expect(waiting.size).toBe(0);
+/** Whoever waits here is answered by the test. */
+class Peer {
+  readonly gone: number[] = [];
+  readonly waiting = new Waiting((id) => this.gone.push(id));
+  /** The number of the last request. */
+  last = 0;
+
+  ask(_request: ClientRequest, _timeoutMs: number, done: (reply: ClientReply) => void): number {
+    this.last = this.waiting.open(done);
+    return this.last;
+  }
+
+  abandon(id: number): void {
+    this.waiting.abandon(id);
+  }
+}
+
+const told: ClientReply[] = [];
+const done = (reply: ClientReply) => void told.push(reply);
+
+test('a reply reaches its request, once', () => {
+  told.length = 0;
+  const { waiting } = new Peer();
+  const id = waiting.open(done);
+  expect(waiting.open(done)).not.toBe(id);
+  expect(waiting.settle(id, DONE)).toBe(true);
+  expect(waiting.settle(id, GONE)).toBe(false);
+  expect(told).toEqual([DONE]);
+  expect(waiting.size).toBe(1);
 });
 
-test('a client that is gone is answered at once, and its request is given up', async () => {
-  const gone: number[] = [];
-  const waiting = new Waiting((id) => gone.push(id));
+test('a client that is gone is answered at once, and its request is given up, once', () => {
+  told.length = 0;
+  const peer = new Peer();
+  const id = peer.waiting.open(done);
+  peer.abandon(id);
+  peer.abandon(id);
+  expect(told).toEqual([GONE]);
+  expect(peer.gone).toEqual([id]);
+});
+
+test('a client that goes after its reply is nobody any more', () => {
+  told.length = 0;
+  const peer = new Peer();
+  const id = peer.waiting.open(done);
+  peer.waiting.settle(id, DONE);
+  peer.abandon(id);
+  expect(told).toEqual([DONE]);
+  expect(peer.gone).toEqual([]);
+});
+
+test('at the end whoever still waits learns that the outcome is unknown; who asks then waits', () => {
+  told.length = 0;
+  const { waiting } = new Peer();
+  waiting.open((reply) => {
+    done(reply);
+    waiting.open(done);
+  });
+  waiting.open(done);
+  waiting.settleAll();
+  expect(told).toEqual([GONE, GONE]);
+  expect(waiting.size).toBe(1);
+});
+
+test('a promise is kept by the reply', async () => {
+  const peer = new Peer();
+  const reply = promised(peer, STATUS, { timeoutMs: 1 });
+  peer.waiting.settle(peer.last, DONE);
+  expect(await reply).toEqual(DONE);
+});
+
+test('a signal gives a promise up at once', async () => {
+  const peer = new Peer();
   const controller = new AbortController();
-  const reply = waiting.open(controller.signal, () => {});
+  const reply = promised(peer, STATUS, { timeoutMs: 1, signal: controller.signal });
   controller.abort();
   expect(await reply).toEqual(GONE);
-  expect(gone).toHaveLength(1);
+  expect(peer.gone).toEqual([peer.last]);
 });
 
-test('a client that goes after its reply is nobody any more', async () => {
-  const gone: number[] = [];
-  const waiting = new Waiting((id) => gone.push(id));
+test('a signal that comes after the reply gives nothing up', async () => {
+  const peer = new Peer();
   const controller = new AbortController();
-  let id = 0;
-  const reply = waiting.open(controller.signal, (number) => {
-    id = number;
-  });
-  waiting.settle(id, DONE);
+  const reply = promised(peer, STATUS, { timeoutMs: 1, signal: controller.signal });
+  peer.waiting.settle(peer.last, DONE);
   controller.abort();
   expect(await reply).toEqual(DONE);
-  expect(gone).toEqual([]);
+  expect(peer.gone).toEqual([]);
 });
 
-test('at the end whoever still waits learns that the outcome is unknown', async () => {
-  const waiting = new Waiting(() => {});
-  const replies = [waiting.open(undefined, () => {}), waiting.open(undefined, () => {})];
-  waiting.settleAll();
-  expect(await Promise.all(replies)).toEqual([GONE, GONE]);
+test('what was given up before is not asked', async () => {
+  const peer = new Peer();
+  expect(await promised(peer, STATUS, { timeoutMs: 1, signal: AbortSignal.abort() })).toMatchObject({
+    kind: 'no_quorum',
+  });
+  expect(peer.last).toBe(0);
 });
