@@ -58,6 +58,8 @@ export class Client {
   private stopped = false;
   private ids = 0;
   private session: Session | null = null;
+  /** Tokens under which it wrote, and has asked to read only: it never writes under them again. */
+  private readonly steppedDown = new Set<number>();
   private pausedUntil = 0;
   /** What it waits for, for the checkers: true while a request that may wait is under way. */
   waitsFor: string | undefined;
@@ -414,7 +416,10 @@ export class Client {
       () => extension(scope, lockId, leaseMs),
       3,
       (reply, first) => {
-        if (reply?.kind === 'decided' && reply.outcome.kind === 'extended') {
+        const extended = reply?.kind === 'decided' && reply.outcome.kind === 'extended';
+        if (extended && this.steppedDown.has(reply.outcome.grant.token)) {
+          this.releaseForSure(scope, lockId); // it once asked to read only, and that may yet come (L9)
+        } else if (extended) {
           this.believe(scope, reply.outcome.grant, first, null);
         } else if (grant.leaseMs === 0 || leaseMs === 0) this.releaseForSure(scope, lockId);
         else this.rest();
@@ -538,7 +543,10 @@ export class Client {
     const { belief } = held;
     const { scope, lockId, token } = belief;
     const mode: Mode = belief.mode === 'write' ? 'read' : 'write';
-    if (mode === 'read' && !rules.believesWhileConverting) belief.until = time.now;
+    if (mode === 'read' && !rules.believesWhileConverting) {
+      belief.until = time.now;
+      this.steppedDown.add(token);
+    }
     const waitMs = mode === 'write' && random.chance(0.7) ? Math.round(random.between(100, 2_000)) : 0;
     this.call(
       () => ({

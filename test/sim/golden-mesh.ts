@@ -15,6 +15,7 @@ import { type Filter, headline, type Letter } from './golden-letters.ts';
 import {
   messageInWords,
   millisInWords,
+  newsInWords,
   replyInWords,
   rowInWords,
   scopeInWords,
@@ -91,6 +92,12 @@ export class Mesh {
     if ('scope' in request) this.plain ??= scope;
     const id = this.clients.push({ name, scope }) - 1;
     machine.peer!.request(this.now, id, request, timeoutMs);
+    this.collect(machine);
+  }
+
+  watchScope(machine: Machine, scope: string): void {
+    this.plain ??= scope;
+    machine.peer!.watch(this.now, scope);
     this.collect(machine);
   }
 
@@ -267,6 +274,9 @@ export class Mesh {
       else this.say(`${machine.name} sends ${to.map((index) => `p${index + 1}`).join(' ')}: ${words}`);
     }
     this.delivery = -1;
+    for (const news of machine.peer!.takeNews()) {
+      this.say(`${machine.name} tells who watches ${scopeInWords(news.scope)}: ${newsInWords(news)}`);
+    }
     for (const { id, reply } of machine.peer!.takeReplies()) this.tell(machine, id, reply);
   }
 

@@ -10,6 +10,7 @@ import { values } from '../../src/lock/tree.ts';
 import type { Message, Verdict } from '../../src/peer/messages.ts';
 import type { ClientReply } from '../../src/peer/request.ts';
 import { sessionOfScope } from '../../src/peer/sessions.ts';
+import type { News } from '../../src/peer/told.ts';
 import type { Register, Row } from '../../src/vote/acceptor.ts';
 import { type Ballot, compareBallots, isEndOfRound } from '../../src/vote/ballot.ts';
 
@@ -203,6 +204,15 @@ function bareMessageInWords(message: Message): string {
     case 'obituary':
       return `obituary ${message.session}`;
   }
+}
+
+export function newsInWords({ ballot, version, facts, compared, begins }: News): string {
+  const stamp = stampInWords(ballot, version);
+  if (begins !== null) return `it begins with ${stamp}: ${stateInWords(begins)}`;
+  const words = facts.map(({ kind, lockId, token, ending }) => {
+    return `${ending ?? kind} ${lockId}${token === 0 ? '' : `, token ${token}`}`;
+  });
+  return `${stamp}${compared ? ', the difference' : ''}: ${words.join('; ')}`;
 }
 
 /** What a row of the acceptor's table did. */

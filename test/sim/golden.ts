@@ -6,6 +6,7 @@
  *   ask P extend SCOPE by NAME lease 30s | ask P convert SCOPE by NAME to read|write [wait 60s]
  *   ask P release SCOPE by NAME | ask P status SCOPE
  *   ask P open SESSION [ttl 6s] | ask P beat SESSION | ask P close SESSION
+ *   watch P SCOPE                        somebody wants to be told what happens to it
  *   gone P NAME                          the client that asked there hangs up
  *   deliver [from=P] [to=P] [kind=K,K]   what is on its way, and what that causes, as far as it matches
  *   drop [from=P] [to=P] [kind=K,K]      what is on its way now is lost
@@ -85,6 +86,9 @@ class Play {
         break;
       case 'boot':
         mesh.boot(mesh.machine(first));
+        break;
+      case 'watch':
+        mesh.watchScope(mesh.machine(first), second ?? '');
         break;
       case 'gone':
         mesh.abandon(mesh.machine(first), second);
