@@ -34,12 +34,13 @@ export class Connection {
     this.answered?.(body);
   }
 
-  ask(body: string): Promise<string> {
+  /** @param body of latin1 only */
+  ask(body: string, path = '/api/v1.0/lock'): Promise<string> {
+    const type = body === '' ? '' : 'content-type: application/json\r\n';
+    const head = `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${type}content-length: ${body.length}\r\n\r\n`;
     return new Promise((resolve) => {
       this.answered = resolve;
-      this.socket.write(
-        `POST /api/v1.0/lock HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-      );
+      this.socket.write(head + body, 'latin1');
     });
   }
 

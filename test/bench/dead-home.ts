@@ -4,6 +4,7 @@
  * of the other two peers in the very moment of the kill. About a third of the scopes have the dead peer as their home.
  */
 import { Cluster } from '../process/cluster.ts';
+import { quantile } from './stats.ts';
 
 const SCOPES = 60;
 const cluster = await Cluster.start(3);
@@ -29,8 +30,7 @@ try {
 } finally {
   await cluster.stop();
 }
-waits.sort((a, b) => a - b);
-const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(waits.length * share))]!.toFixed(0);
+const at = (share: number) => quantile(waits, share).toFixed(0);
 console.log(
   `${waits.length} requests around 5 kills: median ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`,
 );

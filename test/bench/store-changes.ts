@@ -38,6 +38,7 @@ const claimant = (n: number) => ({
   reason: null,
   session: null,
   ttlMs: 0,
+  permits: 0,
 });
 
 const waiter = (n: number): Waiter => ({
@@ -55,6 +56,7 @@ const grant = (n: number): Grant => ({
   ...claimant(n),
   mode: 'write',
   token: n as FencingToken,
+  slot: 0,
   former: 0 as FencingToken,
   leaseMs: 30_000,
   leaseId: `12.aabbccddeeff0011.1048577.${n}` as LeaseId,

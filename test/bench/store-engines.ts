@@ -78,7 +78,7 @@ async function openLevel(dir: string, chained: boolean): Promise<Engine> {
   };
 }
 
-/** What ships: checksums, index and commit records included. */
+/** What ships: the vote log, and the library as the shelf behind it. */
 async function openOurs(dir: string): Promise<Engine> {
   const codec: RecordCodec<Uint8Array, Uint8Array> = {
     encode: (bytes) => bytes,
@@ -89,6 +89,12 @@ async function openOurs(dir: string): Promise<Engine> {
     from: () => null,
     encodeDelta: (bytes) => bytes,
     apply: (_, bytes) => bytes,
+    isChange: () => false,
+    follows: () => false,
+    toPlain: (bytes) => bytes,
+    link: () => ({ from: null, to: '' }),
+    fromPlain: (plain) => plain as Uint8Array,
+    join: (_, next) => next,
   };
   const store = await openStore(dir, codec);
   return {
