@@ -15,7 +15,14 @@ export function welcomeOf(peer: RunningPeer): Welcome {
     members.delete(name);
   }
   for (const { name, address, role, state } of members.values()) peers.push({ name, address, role, state });
-  return { kind: 'welcome', version: PROTOCOL_VERSION, name: peer.name, epoch: peer.epoch, peers };
+  return {
+    kind: 'welcome',
+    version: PROTOCOL_VERSION,
+    name: peer.name,
+    epoch: peer.epoch,
+    peers,
+    mesh: peer.mesh,
+  };
 }
 
 /** A voter that nobody has told of yet. */
@@ -23,7 +30,7 @@ const UNHEARD: Pick<MemberView, 'address' | 'state'> = { address: '', state: 'de
 
 /** Whether a client that was told the one learns nothing from the other. */
 export function isSameWelcome(a: Welcome, b: Welcome): boolean {
-  if (a.epoch !== b.epoch || a.peers.length !== b.peers.length) return false;
+  if (a.mesh !== b.mesh || a.epoch !== b.epoch || a.peers.length !== b.peers.length) return false;
   return a.peers.every((one, i) => {
     const { name, address, role, state } = b.peers[i]!;
     return one.name === name && one.address === address && one.role === role && one.state === state;

@@ -92,7 +92,9 @@ export class HeldLock implements Lock, Member, Ticking {
   }
 
   get held(): boolean {
-    return this.stands(this.core.now());
+    const held = this.stands(this.core.now());
+    if (!held) this.told = true;
+    return held;
   }
 
   get signal(): AbortSignal {

@@ -69,7 +69,7 @@ export interface Held extends AsyncDisposable {
    * time (it then ends with the lease, or with this client's session).
    */
   release(): Promise<void>;
-  /** Like `release`, but quiet about a loss that its user was told of before (signal, assertHeld, extend). */
+  /** Like `release`, but quiet about a loss that its user was told of before (held, signal, assertHeld, extend). */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -86,7 +86,10 @@ export interface Lock extends Held {
   readonly acquiredAt: Date;
   /** How long the acquire took, milliseconds. */
   readonly waitedMs: number;
-  /** Milliseconds until the signal aborts if nothing is extended; Infinity: never; 0: it is not held. */
+  /**
+   * Milliseconds until the signal aborts if nothing is extended and no heartbeat is answered: never more than the ttl of
+   * the client's session. 0: it is not held.
+   */
   remainingMs(): number;
   /**
    * Sets the lease to end that long from now, and not earlier than it would have. A lock with an `auto` lease is kept

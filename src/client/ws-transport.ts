@@ -89,15 +89,22 @@ class Endpoint implements Peer, ConnectionHost {
   // --- what the connection tells ---
 
   welcomed(connection: Connection, welcome: Welcome): void {
-    if (this.told !== undefined && welcome.name !== this.told) {
+    const why = this.whyStrange(welcome);
+    if (why !== undefined) {
       this.stranger = true;
       this.owner.forget(this);
-      connection.end(`it says that its name is ${welcome.name}, not ${this.told}`);
+      connection.end(why);
       return;
     }
     if (Number.isNaN(this.openedAt)) this.openedAt = this.clock.now();
     this.name = welcome.name;
     this.owner.welcomed(this, welcome);
+  }
+
+  private whyStrange({ name, mesh }: Welcome): string | undefined {
+    if (this.told !== undefined && name !== this.told)
+      return `it says that its name is ${name}, not ${this.told}`;
+    return this.owner.isOfMesh(mesh) ? undefined : 'it is a peer of another mesh';
   }
 
   drained(): void {
@@ -119,6 +126,8 @@ export class WsTransport implements Transport {
   readonly clock: Clock;
   readonly random: () => number;
   private readonly configured: readonly Endpoint[];
+  /** The id of the mesh; empty until a peer has told it. */
+  private mesh = '';
   /** Addresses that peers told of. */
   private readonly discovered = new Map<string, Endpoint>();
   private readonly homes = new Homes();
@@ -185,6 +194,12 @@ export class WsTransport implements Transport {
       },
       true,
     );
+  }
+
+  /** Whichever mesh was met first is the one that is meant: a lock of one excludes nobody in another. */
+  isOfMesh(mesh: string): boolean {
+    if (this.mesh === '') this.mesh = mesh;
+    return mesh === '' || mesh === this.mesh;
   }
 
   welcomed(from: Endpoint, welcome: Welcome): void {

@@ -335,6 +335,10 @@ export class Runner implements RunningPeer {
     return standingOf(this.membership.view);
   }
 
+  get mesh(): string {
+    return this.membership.counts?.mesh ?? '';
+  }
+
   get epoch(): number {
     return this.membership.counts?.roster.epoch ?? 0;
   }

@@ -40,6 +40,8 @@ export interface RunningPeer {
   readonly name: string;
   readonly standing: Standing;
   readonly epoch: number;
+  /** The id of the mesh; empty while it forms. */
+  readonly mesh: string;
   /** Names of the voters, in roster order: a mask or an index in a reply refers to it. */
   readonly voters: readonly string[];
   /** Whether a majority of voters looks alive from here. */

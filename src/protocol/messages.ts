@@ -138,6 +138,8 @@ export interface Welcome {
   readonly epoch: number;
   /** All peers. Voters come first, in the order in which their names are hashed. */
   readonly peers: readonly PeerEntry[];
+  /** The mesh; empty while it forms. Peers of another one may have the same names. */
+  readonly mesh: string;
 }
 
 export interface Locked {

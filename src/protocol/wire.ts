@@ -191,7 +191,7 @@ export function peerMessageToWire(message: PeerMessage): unknown[] {
         ROLES.indexOf(peer.role),
         STATES.indexOf(peer.state),
       ]);
-      return [kind, message.version, message.name, message.epoch, peers];
+      return [kind, message.version, message.name, message.epoch, peers, message.mesh];
     }
     case 'locked':
       return [
@@ -241,6 +241,7 @@ export function peerMessageFromWire(u: unknown): PeerMessage {
       name: text(a[2], 1, NAME_CHARS_MAX, 'name'),
       epoch: natural(a[3], 'epoch'),
       peers: list(a[4], 0, 'peers').map(peerEntryOf),
+      mesh: isNull(a[5]) ? '' : text(a[5], 0, NAME_CHARS_MAX, 'mesh'),
     };
   }
   const id = natural(a[1], 'id');

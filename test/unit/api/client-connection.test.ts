@@ -92,7 +92,7 @@ beforeEach(() => {
     get waitsEnded() {
       return host.waitsEnded;
     },
-    welcome: () => ({ kind: 'welcome', version: 1, name: 'p1', epoch: 1, peers: [] }),
+    welcome: () => ({ kind: 'welcome', version: 1, name: 'p1', epoch: 1, mesh: 'a-mesh', peers: [] }),
     wrote: () => {
       wrote++;
     },

@@ -35,6 +35,7 @@ describe('welcome', () => {
         version: 1,
         name: 'p1',
         epoch: 1,
+        mesh: 'a-mesh',
         peers: ['p1', 'p2', 'p3'].map((name, i) => ({
           name,
           address: `127.0.0.1:${20194 + i}`,

@@ -34,6 +34,7 @@ test('voters come first, in their order; one that nobody told of yet is there to
     version: 1,
     name: 'o1',
     epoch: 1,
+    mesh: 'a-mesh',
     peers: [
       { name: 'v2', address: '', role: 'voter', state: 'dead' },
       { name: 'v1', address: 'v1:1', role: 'voter', state: 'suspect' },
@@ -51,4 +52,5 @@ test('only what clients are told is news', () => {
   expect(same(observer, member('v1'), member('v2'), member('o2', { role: 'observer' }))).toBe(false);
   expect(same({ ...observer, name: 'o3' }, member('v1'), member('v2'))).toBe(false);
   expect(isSameWelcome(before, { ...before, epoch: 2 })).toBe(false);
+  expect(isSameWelcome(before, { ...before, mesh: 'another' })).toBe(false);
 });

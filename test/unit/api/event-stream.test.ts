@@ -211,6 +211,24 @@ describe('a stream ends', () => {
     expect(events.length).toBeLessThanOrEqual(cut * (much(UNREAD_BYTES_MAX / 4).facts.length + 1));
   });
 
+  test('and takes its connection with it when its reader does not come back to it', async () => {
+    const peer = await serve(scripted());
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const reader = new Reader();
+    await expect.poll(() => peer.listeners.size).toBe(1);
+    reader.socket.pause();
+    const [listener] = peer.listeners.keys();
+    while (peer.listeners.size > 0) {
+      listener!(much(UNREAD_BYTES_MAX / 4));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const connections = () =>
+      new Promise<number>((resolve) => at.server.app.server.getConnections((_, count) => resolve(count)));
+    expect(await connections()).toBe(1);
+    vi.advanceTimersByTime(5_000);
+    await expect.poll(connections).toBe(0);
+  });
+
   test('and one that reads as fast as it is told is not cut off', async () => {
     const peer = await serve(scripted());
     const reader = new Reader();

@@ -15,6 +15,7 @@ import type { StoredRegister } from '../../../src/vote/acceptor.ts';
 export class SoloPeer implements RunningPeer {
   readonly name: string;
   readonly epoch = 1;
+  readonly mesh = 'a-mesh';
   readonly voters: readonly string[];
   standing: Standing = { kind: 'voting' };
   /** Added to the real clock. */

@@ -21,6 +21,7 @@ export class ScriptedPeer implements RunningPeer {
   readonly name: string = 'p1';
   readonly standing: Standing = { kind: 'voting' };
   readonly epoch = 1;
+  readonly mesh = 'a-mesh';
   readonly voters = ['p1', 'p2', 'p3'];
   readonly hasQuorum = true;
   readonly asked: ClientRequest[] = [];

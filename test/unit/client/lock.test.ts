@@ -265,4 +265,9 @@ test('await using tells a loss that its user has not been told of, and only that
   await told.clock.pass(950);
   expect(signal.aborted).toBe(true);
   await told.lock[Symbol.asyncDispose]();
+
+  const asked = await scene({ timeout: '1s' });
+  await asked.clock.pass(950);
+  expect(asked.lock.held).toBe(false); // as `while (lock.held)` does
+  await asked.lock[Symbol.asyncDispose]();
 });

@@ -26,6 +26,7 @@ export class WsPeer {
   /** Whether it answers a hello. */
   greets = true;
   version = PROTOCOL_VERSION;
+  mesh = 'a-mesh';
   /** Whom it tells of; itself, if undefined. */
   peers: readonly PeerEntry[] | undefined;
   /** What it says to each message. */
@@ -77,7 +78,8 @@ export class WsPeer {
 
   welcome(): void {
     const { name, version } = this;
-    this.say({ kind: 'welcome', version, name, epoch: 1, peers: this.peers ?? [this.entry] });
+    const { mesh } = this;
+    this.say({ kind: 'welcome', version, name, epoch: 1, peers: this.peers ?? [this.entry], mesh });
   }
 
   /** Ends all connections at once, as a kill does. */

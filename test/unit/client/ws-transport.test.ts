@@ -161,6 +161,26 @@ test('whoever answers under another name than was told is not asked', async () =
   expect(stranger.frames.flat().map(({ kind }) => kind)).toEqual(['hello']);
 });
 
+test('a peer of another mesh is not asked, whatever its name', async () => {
+  const [p1, p2] = await mesh();
+  const stranger = await WsPeer.start('p2');
+  peers.push(stranger);
+  stranger.mesh = 'another';
+  stranger.answer = free;
+  p1.peers = [p1.entry, { ...p2.entry, address: stranger.address }];
+  const { ask, clock } = client([p1.address]);
+  const scope = scopeOf('p2', ['p1', 'p2']);
+  await ask(scope);
+  await ask(scope);
+  await until('it was dialed', () => stranger.heard('hello').length > 0);
+  for (let i = 0; i < 20; i++) {
+    await ask(scope);
+    await clock.pass(500);
+  }
+  expect(heard(p1)).toHaveLength(22);
+  expect(stranger.frames.flat().map(({ kind }) => kind)).toEqual(['hello']);
+});
+
 test('addresses that cannot be reached from here: the configured servers serve', async () => {
   const [p1] = await mesh();
   const away = (name: string) => ({ name, address: '0.0.0.0:1', role: 'voter', state: 'alive' }) as const;

@@ -89,6 +89,7 @@ const PEER: { readonly [K in PeerMessage['kind']]: fc.Arbitrary<PeerMessage> } =
     version: natural,
     name: words(20).filter((text) => text !== ''),
     epoch: natural,
+    mesh: fc.string({ maxLength: 64 }),
     peers: fc.array(
       fc.record({
         name: words(20).filter((text) => text !== ''),
