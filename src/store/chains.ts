@@ -1,9 +1,9 @@
 /**
  * Reads registers from their chains, and decides how each write goes: as a delta, or whole.
- * Always true: a write goes as a delta only if its change builds on the very state that was written last, commits
- * that are under way included; anything else goes whole. Deltas weigh no more than their base, or than a few kB,
- * and are not too many, so that a change costs what it weighs itself, times a constant, and reading stays cheap.
- * Heads are remembered for the scopes read or written lately; one that was forgotten is read again when it is needed.
+ * Always true: a write goes as a delta only if its change builds on the very state that was written last; anything
+ * else goes whole. Deltas weigh no more than their base, or than a few kB, and are not too many, so that a change
+ * costs what it weighs itself, times a constant, and reading stays cheap. One plan is written before the next is
+ * made. Heads are remembered for the scopes read or written lately; a forgotten one is read again when it is needed.
  */
 import {
   baseKey,
@@ -31,7 +31,7 @@ export interface Limits {
   readonly deltas: number;
   /** A free register goes whole if its base is larger: it may lie there unused for years. */
   readonly freeBytes: number;
-  /** Heads that are remembered. */
+  /** Heads that are remembered at least, up to twice as many: as many as scopes in one segment (see store.ts). */
   readonly heads: number;
 }
 
@@ -44,33 +44,29 @@ export const LIMITS: Limits = {
 };
 
 /** What is read here of the engine. */
-export type Shelf = Pick<Engine, 'dir' | 'get'>;
+export type Records = Pick<Engine, 'dir' | 'get'>;
 
 type Put = readonly [key: string, value: Buffer];
 
-/** What the registers of one batch come to. */
-export interface Plan {
-  readonly puts: Put[];
-  readonly dels: string[];
-  readonly heads: Map<string, Head>;
-  readonly held: Map<string, boolean>;
-}
-
-interface Known {
-  readonly head: Head;
-  /** The commit that writes it; the head must not be forgotten before, for the disk does not have it yet. */
-  readonly commit: number;
+/** What the writes of one group come to; each scope is in it once. */
+export class Plan {
+  readonly puts: Put[] = [];
+  readonly dels: string[] = [];
+  readonly heads = new Map<string, Head>();
+  readonly held = new Map<string, boolean>();
+  /** What the values weigh. */
+  bytes = 0;
 }
 
 export class Chains<T, W> {
-  readonly #engine: Shelf;
+  readonly #engine: Records;
   readonly #codec: RecordCodec<T, W>;
   readonly #limits: Limits;
-  /** In the order of last use, the oldest first. */
-  readonly #known = new Map<string, Known>();
-  #settled = 0;
+  /** Those used lately, and those used before; forgotten by the half, for a map that loses its first key is slow. */
+  #known = new Map<string, Head>();
+  #knownBefore = new Map<string, Head>();
 
-  constructor(engine: Shelf, codec: RecordCodec<T, W>, limits: Limits) {
+  constructor(engine: Records, codec: RecordCodec<T, W>, limits: Limits) {
     this.#engine = engine;
     this.#codec = codec;
     this.#limits = limits;
@@ -85,33 +81,23 @@ export class Chains<T, W> {
     return this.#decoded(headKey(scope), () => this.#codec.decode(whole));
   }
 
-  /** Decides about each write of a batch; nothing counts before `adopt`. Texts are checked by the caller. */
-  plan(writes: ReadonlyMap<string, W>): Plan {
-    const plan: Plan = { puts: [], dels: [], heads: new Map(), held: new Map() };
-    for (const [scope, write] of writes) {
-      const record = this.#codec.after(write);
-      const held = this.#codec.held(record);
-      plan.held.set(scope, held);
-      const last = this.#known.get(scope)?.head ?? this.#head(scope)?.head ?? NO_HEAD;
-      const delta = this.#deltaOf(write, last, held);
-      const head =
-        delta === undefined
-          ? this.#putWhole(plan, scope, record, last)
-          : this.#putDelta(plan, scope, delta, this.#codec.stamp(record), last);
-      plan.heads.set(scope, head);
-    }
-    return plan;
+  /** Decides how a write goes, and adds it to the plan; it does not count before `adopt`. */
+  plan(scope: string, write: W, plan: Plan): void {
+    const record = this.#codec.after(write);
+    const held = this.#codec.held(record);
+    plan.held.set(scope, held);
+    const last = this.#remembered(scope) ?? this.#head(scope)?.head ?? NO_HEAD;
+    const delta = this.#deltaOf(write, last, held);
+    const head =
+      delta === undefined
+        ? this.#putWhole(plan, scope, record, last)
+        : this.#putDelta(plan, scope, delta, this.#codec.stamp(record), last);
+    plan.heads.set(scope, head);
   }
 
-  /** The plan will be written by that commit. */
-  adopt(plan: Plan, commit: number): void {
-    for (const [scope, head] of plan.heads) this.#remember(scope, head, commit);
-  }
-
-  /** All commits up to this one are on disk. */
-  settled(commit: number): void {
-    this.#settled = commit;
-    this.#trim();
+  /** The plan is on disk. */
+  adopt(plan: Plan): void {
+    for (const [scope, head] of plan.heads) this.#remember(scope, head);
   }
 
   /** The bytes of the change, if this write goes as a delta. The whole register is not looked at. */
@@ -174,7 +160,7 @@ export class Chains<T, W> {
     return record;
   }
 
-  /** On disk; the newest there is of a scope that no commit under way writes, for those are known. */
+  /** As it is on disk. */
   #head(scope: string): { head: Head; whole: Buffer | undefined } | undefined {
     const key = headKey(scope);
     const bytes = this.#engine.get(key);
@@ -183,7 +169,7 @@ export class Chains<T, W> {
     if (typeof payload === 'string') throw this.#damaged(key, payload);
     const parsed = parseHead(payload);
     if (typeof parsed === 'string') throw this.#damaged(key, parsed);
-    if (!this.#known.has(scope)) this.#remember(scope, parsed.head, 0);
+    this.#remember(scope, parsed.head);
     return parsed;
   }
 
@@ -209,20 +195,20 @@ export class Chains<T, W> {
     return damaged(this.#engine.dir, `record ${JSON.stringify(key)}: ${what}`, cause);
   }
 
-  #remember(scope: string, head: Head, commit: number): void {
-    this.#known.delete(scope);
-    this.#known.set(scope, { head, commit });
-    this.#trim();
+  #remembered(scope: string): Head | undefined {
+    return this.#known.get(scope) ?? this.#knownBefore.get(scope);
   }
 
-  #trim(): void {
-    for (const [scope, { commit }] of this.#known) {
-      if (this.#known.size <= this.#limits.heads || commit > this.#settled) return;
-      this.#known.delete(scope);
-    }
+  #remember(scope: string, head: Head): void {
+    this.#known.set(scope, head);
+    if (this.#known.size < this.#limits.heads) return;
+    this.#knownBefore = this.#known;
+    this.#known = new Map();
   }
 }
 
 function put(plan: Plan, key: string, head: Buffer, body?: Uint8Array): void {
-  plan.puts.push([key, body === undefined ? frame(key, head) : frame(key, head, body)]);
+  const value = body === undefined ? frame(key, head) : frame(key, head, body);
+  plan.puts.push([key, value]);
+  plan.bytes += value.length;
 }

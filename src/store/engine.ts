@@ -1,17 +1,19 @@
 /**
- * The library under the store: an ordered map from text to bytes, written in atomic, flushed groups.
+ * The library under the shelf: an ordered map from text to bytes, written in atomic, flushed groups.
  * Always true: `write` resolves only after the group's `fdatasync`; after one failure every later write
- * is refused, for the log's tail is unknown then and what is appended behind a torn record is lost on replay.
+ * is refused, for the library's log has an unknown tail then, and what is appended behind a torn record is lost on
+ * replay.
  * One process has the directory: the library holds an fcntl lock on its LOCK file, which the kernel drops
  * with the process however that dies, and which, unlike a pid file or a socket name, also holds between
  * containers that share a volume.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { ClassicLevel, type Snapshot } from 'classic-level';
+import { ClassicLevel } from 'classic-level';
 import { damaged, failed, inUse, type StoreError } from './errors.ts';
+import { flushNames } from './flushed-file.ts';
 
-/** Two logs of this size exist at most; the ring of commits must reach over both (see ring.ts). */
+/** Two of the library's logs exist at most, of this size; the ring must reach over both (see ring.ts). */
 export const LOG_BYTES = 4 * 1024 * 1024;
 
 export interface Group {
@@ -25,8 +27,6 @@ export class Engine {
   readonly dir: string;
   readonly #db: ClassicLevel<string, Buffer>;
   #broken: StoreError | undefined;
-  /** What there was before the write that is under way. */
-  #before: Snapshot | undefined;
 
   private constructor(dir: string, db: ClassicLevel<string, Buffer>) {
     this.dir = dir;
@@ -49,7 +49,7 @@ export class Engine {
       throw openingError(dir, error);
     }
     try {
-      flushNames(dir, created);
+      flushNames(dir, dirname(resolve(created ?? dir)));
     } catch (error) {
       await db.close();
       throw failed(dir, 'flushing the directory', error);
@@ -57,12 +57,10 @@ export class Engine {
     return new Engine(dir, db);
   }
 
-  /** The value as last flushed; nothing of a write that is under way shows, so what is read in one turn fits. */
+  /** The value, as it is or as a write under way makes it. */
   get(key: string): Buffer | undefined {
-    const snapshot = this.#before;
     try {
-      // With no options at all the library takes a shorter way.
-      return snapshot === undefined ? this.#db.getSync(key) : this.#db.getSync(key, { snapshot });
+      return this.#db.getSync(key);
     } catch (error) {
       throw isCorruption(error)
         ? damaged(this.dir, String(error), error)
@@ -105,36 +103,16 @@ export class Engine {
       },
     };
     fill(group);
-    const before = this.#db.snapshot();
-    this.#before = before;
     try {
       await batch.write({ sync: true });
     } catch (error) {
       this.#broken ??= failed(this.dir, 'writing votes', error);
       throw this.#broken;
-    } finally {
-      this.#before = undefined;
-      void before.close();
     }
   }
 
   close(): Promise<void> {
     return this.#db.close();
-  }
-}
-
-/** Names of new files are durable once their directory is flushed, the names of new directories likewise. */
-function flushNames(dir: string, created: string | undefined): void {
-  if (process.platform === 'win32') return;
-  const top = dirname(created === undefined ? resolve(dir) : resolve(created));
-  for (let each = resolve(dir); ; each = dirname(each)) {
-    const fd = openSync(each, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    if (each === top) return;
   }
 }
 

@@ -2,16 +2,24 @@
  * The votes of one peer on disk, as the rest of the peer sees them.
  * Always true: a commit is atomic and resolves after its flush; after one failed commit every later one rejects;
  * identity never changes; boot and position only grow. The store knows nothing of locks: a codec turns records
- * and their changes into bytes. It keeps no record in memory, only the names of the held ones and some sizes.
+ * and their changes into bytes. In memory it keeps the names of the held records, some sizes, and what was
+ * committed lately.
  */
 import { join } from 'node:path';
-import { LIMITS, type Limits } from './chains.ts';
+import { LIMITS as CHAIN_LIMITS, type Limits as ChainLimits } from './chains.ts';
 import { Engine } from './engine.ts';
-import { LevelStore } from './level-store.ts';
+import { failed, StoreError } from './errors.ts';
+import { replay } from './replay.ts';
+import { Shelf } from './shelf.ts';
+import { VoteLog } from './vote-log.ts';
+import { VoteStore } from './vote-store.ts';
 
 export { StoreError, type StoreErrorCode } from './errors.ts';
 
-/** T is a record, W what goes to disk of it in one commit: the whole new record, and how it came to be. */
+/**
+ * T is a record, W what goes to disk of it in one commit: the whole new record, and how it came to be. Neither
+ * changes once it was handed over.
+ */
 export interface RecordCodec<T, W> {
   encode(record: T): Uint8Array;
   decode(bytes: Uint8Array): T;
@@ -27,7 +35,38 @@ export interface RecordCodec<T, W> {
   encodeDelta(write: W): Uint8Array;
   /** The record after the change; throws if the change builds on another state. */
   apply(record: T, delta: Uint8Array): T;
+  /** Whether the write has a change; if not, it is to be written whole. */
+  isChange(write: W): boolean;
+  /** Whether the change builds on this very record. */
+  follows(write: W, before: T | undefined): boolean;
+  /** The write as plain values for MessagePack: its change, or the whole record. */
+  toPlain(write: W, asChange: boolean): unknown;
+  /** What such values lead to, and what they build on: null if they are a whole. */
+  link(plain: unknown): { readonly from: string | null; readonly to: string };
+  /** The write again. @param before the record that it builds on; undefined only for a whole. */
+  fromPlain(plain: unknown, before: T | undefined): W;
+  /**
+   * Two writes of a scope, one right after the other, as one. What builds on another state than the first leads to
+   * is a whole then. `first` is not used again: it may be changed.
+   */
+  join(first: W, next: W): W;
 }
+
+export interface Limits extends ChainLimits {
+  /** Of a segment of the vote log. */
+  readonly segmentBytes: number;
+  /** With so many scopes in it a segment is full, if the other one is free. */
+  readonly segmentScopes: number;
+  /** What goes to the shelf in one group weighs about that. */
+  readonly groupBytes: number;
+}
+
+export const LIMITS: Limits = {
+  ...CHAIN_LIMITS,
+  segmentBytes: 8 * 1024 * 1024,
+  segmentScopes: 16_384,
+  groupBytes: 512 * 1024,
+};
 
 export interface Batch<W> {
   readonly registers: ReadonlyMap<string, W>;
@@ -60,12 +99,21 @@ export async function openStore<T, W>(
   limits: Limits = LIMITS,
 ): Promise<Store<T, W>> {
   const engine = await Engine.open(join(dataDir, 'votes'));
+  let log: VoteLog | undefined;
   try {
-    const store = new LevelStore(engine, codec, limits);
-    await store.start();
-    return store;
+    const shelf = new Shelf(engine, codec, limits);
+    await shelf.load();
+    const { dir, identity, position } = shelf;
+    const found = shelf.hasLog
+      ? await VoteLog.open(dir, identity, position, limits.segmentBytes)
+      : { log: await VoteLog.create(dir, identity, position, limits.segmentBytes), before: [], newest: [] };
+    log = found.log;
+    const start = replay(codec, shelf, found);
+    await shelf.begin();
+    return new VoteStore(codec, shelf, start, limits.segmentScopes, () => engine.close());
   } catch (error) {
+    log?.close();
     await engine.close().catch(() => {});
-    throw error;
+    throw error instanceof StoreError ? error : failed(engine.dir, 'opening', error);
   }
 }

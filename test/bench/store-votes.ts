@@ -67,19 +67,22 @@ class Voter {
     return { register, events: before === undefined ? null : events, from };
   }
 
-  lockOrUnlock(scope: string): RegisterWrite {
-    return this.change(scope, (n, version, state) => {
+  /** @param once the scope is not used again once it was unlocked. */
+  lockOrUnlock(scope: string, once: boolean): RegisterWrite {
+    const write = this.change(scope, (n, version, state) => {
       const [held] = state.holders;
       if (held === undefined) return granted(n, version, state);
       return { kind: 'ended', lockId: held.lockId, ending: 'released', note: null };
     });
+    if (once && write.register.state.holders.length === 0) this.#registers.delete(scope);
+    return write;
   }
 }
 
-/** Names of scopes, each as often as it is asked for; a repeatable order. */
-function namesOf(scopes: string): () => string {
-  let drawn = 1;
-  if (scopes === 'fresh') return () => `orders/${drawn++ >> 1}`;
+/** Names of scopes, in a repeatable order; fresh ones are locked in one group and unlocked in the next. */
+function namesOf(scopes: string, size: number): () => string {
+  let drawn = 0;
+  if (scopes === 'fresh') return () => `orders/${Math.floor(drawn / size / 2)}.${drawn++ % size}`;
   return () => {
     drawn = (Math.imul(drawn, 1664525) + 1013904223) >>> 0;
     return `orders/${Math.floor((drawn / 2 ** 32) * Number(scopes))}`;
@@ -97,6 +100,7 @@ async function measure(
   voter: Voter,
   next: () => string,
   size: number,
+  once: boolean,
 ): Promise<Figures> {
   const waits: number[] = [];
   const cpu = process.cpuUsage();
@@ -106,7 +110,7 @@ async function measure(
     const registers = new Map<string, RegisterWrite>();
     for (let n = 0; n < size; n++) {
       const scope = next();
-      if (!registers.has(scope)) registers.set(scope, voter.lockOrUnlock(scope));
+      if (!registers.has(scope)) registers.set(scope, voter.lockOrUnlock(scope, once));
     }
     const sent = performance.now();
     await commit({ registers });
@@ -125,13 +129,19 @@ async function compare(stores: ReadonlyMap<string, Open>, scopes: string, size: 
     [...stores, ['', undefined] as const].map(async ([name, open]) => {
       const dir = mkdtempSync(join(flags.dir, 'quorate-bench-'));
       const store = await open?.(dir, registerCodec);
-      return { name, dir, store, voter: new Voter(), next: namesOf(scopes), rounds: [] as Figures[] };
+      return { name, dir, store, voter: new Voter(), next: namesOf(scopes, size), rounds: [] as Figures[] };
     }),
   );
   for (let round = 0; round < Number(flags.rounds); round++) {
     for (const { store, voter, next, rounds } of runners)
       rounds.push(
-        await measure(store === undefined ? nothing : (batch) => store.commit(batch), voter, next, size),
+        await measure(
+          store === undefined ? nothing : (batch) => store.commit(batch),
+          voter,
+          next,
+          size,
+          scopes === 'fresh',
+        ),
       );
   }
   const median = (rounds: Figures[]) => rounds.sort((a, b) => a.cpuUs - b.cpuUs)[rounds.length >> 1]!;

@@ -5,19 +5,18 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { chainHead, type Head, parseHead } from '../../../src/store/chain.ts';
-import { Chains, LIMITS, type Limits } from '../../../src/store/chains.ts';
+import { Chains, LIMITS, type Limits, Plan } from '../../../src/store/chains.ts';
 import { StoreError } from '../../../src/store/errors.ts';
 import { frame } from '../../../src/store/record.ts';
 import { grown, TOY_LIMITS, type Toy, type ToyWrite, toy, toyCodec, whole } from './toy.ts';
 
 type Records = ReadonlyMap<string, Buffer>;
 
-/** Chains over a map: each commit makes a new one, as each group makes a new state of the disk. */
+/** Chains over a map: each group makes a new one, as it makes a new state of the disk. */
 class Bench {
   records: Records = new Map();
   encoded = 0;
   changes = 0;
-  commits = 0;
   /** How often a record was looked up. */
   looked = 0;
   chains: Chains<Toy, ToyWrite>;
@@ -51,22 +50,15 @@ class Bench {
     return new Chains(shelf, this.codec, this.limits);
   }
 
-  /** A commit that is asked for, and what is to be called for it to end. */
-  begin(writes: Iterable<readonly [string, ToyWrite]>): () => void {
-    const plan = this.chains.plan(new Map(writes));
-    const number = ++this.commits;
-    this.chains.adopt(plan, number);
-    return () => {
-      const after = new Map(this.records);
-      for (const key of plan.dels) after.delete(key);
-      for (const [key, value] of plan.puts) after.set(key, value);
-      this.records = after;
-      this.chains.settled(number);
-    };
-  }
-
-  put(scope: string, write: ToyWrite): void {
-    this.begin([[scope, write]])();
+  /** One group. */
+  put(...writes: readonly [scope: string, write: ToyWrite][]): void {
+    const plan = new Plan();
+    for (const [scope, write] of writes) this.chains.plan(scope, write, plan);
+    const after = new Map(this.records);
+    for (const key of plan.dels) after.delete(key);
+    for (const [key, value] of plan.puts) after.set(key, value);
+    this.records = after;
+    this.chains.adopt(plan);
   }
 
   keys(): string[] {
@@ -84,10 +76,10 @@ beforeEach(() => {
 /** Writes a base and as many deltas. */
 function chain(deltas: number, scope = 'a', held = true): Toy {
   let now = toy(LONG, held);
-  bench.put(scope, whole(now.text, held));
+  bench.put([scope, whole(now.text, held)]);
   for (let n = 0; n < deltas; n++) {
     const write = grown(now, `+${n}`);
-    bench.put(scope, write);
+    bench.put([scope, write]);
     now = write.toy;
   }
   return now;
@@ -95,8 +87,8 @@ function chain(deltas: number, scope = 'a', held = true): Toy {
 
 describe('how a write goes', () => {
   test('a small register lies in one record, a large one has its changes beside it', () => {
-    bench.put('s', whole('small'));
-    bench.put('s', grown(toy('small'), '+1'));
+    bench.put(['s', whole('small')]);
+    bench.put(['s', grown(toy('small'), '+1')]);
     const now = chain(2);
     expect(bench.keys()).toEqual(['da\u0000001', 'da\u0000002', 'ra', 'rs', 'wa']);
     expect(bench.opened().read('s')).toEqual(toy('small+1'));
@@ -107,7 +99,7 @@ describe('how a write goes', () => {
   test('a change is not paid for with the whole, nor is a whole looked at for its changes', () => {
     chain(3);
     expect([bench.encoded, bench.changes]).toEqual([1, 3]);
-    bench.put('a', whole(LONG));
+    bench.put(['a', whole(LONG)]);
     expect([bench.encoded, bench.changes]).toEqual([2, 3]);
   });
 
@@ -116,7 +108,7 @@ describe('how a write goes', () => {
     let now = chain(TOY_LIMITS.deltas);
     expect(bench.keys()).toHaveLength(2 + TOY_LIMITS.deltas);
     const write = grown(now, '!');
-    bench.put('a', write);
+    bench.put(['a', write]);
     now = write.toy;
     expect(bench.keys()).toEqual(['ra', 'wa']);
     expect(bench.opened().read('a')).toEqual(now);
@@ -126,8 +118,8 @@ describe('how a write goes', () => {
     const write = (limits: Limits, base: number, added: number) => {
       bench = new Bench(limits);
       const first = toy('b'.repeat(base));
-      bench.put('a', whole(first.text));
-      bench.put('a', grown(first, 'c'.repeat(added)));
+      bench.put(['a', whole(first.text)]);
+      bench.put(['a', grown(first, 'c'.repeat(added))]);
       return bench.encoded;
     };
     const limits = { ...TOY_LIMITS, wholeBytes: 10, deltaBytes: 1000, freeBytes: 10_000 };
@@ -139,24 +131,24 @@ describe('how a write goes', () => {
 
   test('a register that became small lies in one record again', () => {
     chain(3);
-    bench.put('a', whole('small'));
+    bench.put(['a', whole('small')]);
     expect(bench.keys()).toEqual(['ra']);
     expect(bench.opened().read('a')).toEqual(toy('small'));
   });
 
   test('a free register does not keep a large base', () => {
     const held = toy('y'.repeat(TOY_LIMITS.freeBytes), true);
-    bench.put('a', whole(held.text, true));
-    bench.put('a', grown(held, '+'));
+    bench.put(['a', whole(held.text, true)]);
+    bench.put(['a', grown(held, '+')]);
     expect(bench.encoded).toBe(1);
-    bench.put('a', grown(toy(`${held.text}+`, true), '-', false));
+    bench.put(['a', grown(toy(`${held.text}+`, true), '-', false)]);
     expect(bench.encoded).toBe(2);
   });
 
   test('a change of another state than was written last goes whole', () => {
     const now = chain(2);
     const other = toy('another past', true);
-    bench.put('a', grown(other, '+'));
+    bench.put(['a', grown(other, '+')]);
     expect([bench.encoded, bench.changes]).toEqual([2, 2]);
     expect(bench.opened().read('a')).toEqual(toy('another past+', true));
     expect(bench.opened().read('a')).not.toEqual(now);
@@ -164,39 +156,38 @@ describe('how a write goes', () => {
 
   test('a head that was forgotten is read again, and the next change is still a change', () => {
     const now = chain(2);
-    bench.put('a', grown(now, '+'));
+    bench.put(['a', grown(now, '+')]);
     const looked = () => {
       const before = bench.looked;
-      bench.chains.plan(new Map([['a', whole('')]]));
+      bench.chains.plan('a', whole(''), new Plan());
       return bench.looked - before;
     };
     expect(looked()).toBe(0);
-    chain(1, 'b');
+    chain(0, 'b');
     expect(looked()).toBe(0);
-    chain(1, 'c');
+    for (const scope of ['c', 'd', 'e']) chain(0, scope);
     expect(looked()).toBe(1);
     bench.chains = bench.opened();
     const before = bench.encoded;
-    bench.put('a', grown(toy(`${now.text}+`, true), '+'));
+    bench.put(['a', grown(toy(`${now.text}+`, true), '+')]);
     expect(bench.encoded).toBe(before);
     expect(bench.opened().read('a')).toEqual(toy(`${now.text}++`, true));
   });
 
-  test('heads of commits under way are not forgotten, though they are more than are remembered', () => {
+  test('a group of more scopes than are remembered counts whole', () => {
     const now = chain(0);
-    const ends = ['+', '-'].flatMap((added, n) => [
-      bench.begin([['a', grown(n === 0 ? now : toy(`${now.text}+`, true), added)]]),
-      ...['b', 'c', 'd'].map((scope) => bench.begin([[scope, whole(LONG)]])),
+    bench.put(...['b', 'c', 'd', 'e', 'f'].map((scope): [string, ToyWrite] => [scope, whole(scope)]), [
+      'a',
+      grown(now, '+'),
     ]);
-    expect(bench.encoded).toBe(7);
-    for (const end of ends) end();
-    expect(bench.opened().read('a')).toEqual(toy(`${now.text}+-`, true));
+    for (const scope of ['b', 'c', 'd', 'e', 'f']) expect(bench.opened().read(scope)).toEqual(toy(scope));
+    expect(bench.opened().read('a')).toEqual(toy(`${now.text}+`, true));
   });
 
   test('a plan that is not adopted counts for nothing', () => {
     const now = chain(1);
-    bench.chains.plan(new Map([['a', grown(now, 'lost')]]));
-    bench.put('a', grown(now, 'kept'));
+    bench.chains.plan('a', grown(now, 'lost'), new Plan());
+    bench.put(['a', grown(now, 'kept')]);
     expect(bench.opened().read('a')).toEqual(toy(`${now.text}kept`, true));
   });
 
@@ -212,8 +203,6 @@ interface Step {
   readonly how: 'whole' | 'grown' | 'stray';
   readonly text: string;
   readonly held: boolean;
-  /** Commits asked for before this one that end first. */
-  readonly ends: number;
   readonly forget: boolean;
 }
 
@@ -225,7 +214,6 @@ const step: fc.Arbitrary<Step> = fc.record({
   ),
   text: fc.integer({ min: 0, max: 200 }).map((length) => 't'.repeat(length)),
   held: fc.boolean(),
-  ends: fc.nat(2),
   forget: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
 
@@ -238,28 +226,15 @@ function writeOf({ how, text, held }: Step, before: Toy): ToyWrite {
 /** Every state of the disk that the steps lead through, and what must be read then. */
 function history(steps: readonly Step[]): [Records, ReadonlyMap<string, Toy>][] {
   bench = new Bench(TOY_LIMITS);
-  const asked = new Map<string, Toy>();
-  const flushed = new Map<string, Toy>();
-  const underWay: (() => void)[] = [];
+  const model = new Map<string, Toy>();
   const states: [Records, ReadonlyMap<string, Toy>][] = [[bench.records, new Map()]];
-  const end = () => {
-    underWay.shift()!();
-    states.push([bench.records, new Map(flushed)]);
-  };
   for (const each of steps) {
-    const { toy: next, ...rest } = writeOf(each, asked.get(each.scope) ?? toy(''));
-    asked.set(each.scope, next);
-    const finish = bench.begin([[each.scope, { toy: next, ...rest }]]);
-    underWay.push(() => {
-      finish();
-      flushed.set(each.scope, next);
-    });
-    for (let n = 0; n < each.ends && underWay.length > 0; n++) end();
-    if (!each.forget) continue;
-    while (underWay.length > 0) end();
-    bench.chains = bench.opened();
+    const write = writeOf(each, model.get(each.scope) ?? toy(''));
+    bench.put([each.scope, write]);
+    model.set(each.scope, write.toy);
+    states.push([bench.records, new Map(model)]);
+    if (each.forget) bench.chains = bench.opened();
   }
-  while (underWay.length > 0) end();
   return states;
 }
 
@@ -298,7 +273,7 @@ describe('what is read', () => {
               rolledBack++;
               continue;
             }
-            // A register that lies whole in one record is as old as that record: the ring of commits sees to it.
+            // A register that lies whole in one record is as old as that record: the ring of groups sees to it.
             const lone = key === 'ra' && (was === undefined || was[5] === 0);
             if (!lone) expect(found).toEqual(right);
           }

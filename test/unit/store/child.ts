@@ -5,12 +5,12 @@
  */
 import { writeSync } from 'node:fs';
 import { openStore } from '../../../src/store/store.ts';
-import { addedIn, BEGINNING, beginsAnew, isHeldAfter, scopesOf } from './rounds.ts';
+import { addedIn, BEGINNING, beginsAnew, isHeldAfter, ROUND_LIMITS, scopesOf } from './rounds.ts';
 import { grown, type Toy, type ToyWrite, toyCodec, whole } from './toy.ts';
 
 const [dir, first, count] = process.argv.slice(2);
 const end = Number(first) + Number(count);
-const store = await openStore(dir!, toyCodec);
+const store = await openStore(dir!, toyCodec, ROUND_LIMITS);
 writeSync(1, `open ${store.boot} ${store.identity}\n`);
 
 const memory = new Map<string, Toy>();

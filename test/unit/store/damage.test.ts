@@ -1,14 +1,26 @@
 /** Data that is not what was written is refused with a text that says where and what to do, never trusted. */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { pack } from 'msgpackr';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { generationHead } from '../../../src/store/chain.ts';
+import { packGroup } from '../../../src/store/groups.ts';
 import { frame } from '../../../src/store/record.ts';
-import { RING_SIZE } from '../../../src/store/ring.ts';
+import { headOf, sealGroup } from '../../../src/store/segment.ts';
 import { openStore } from '../../../src/store/store.ts';
-import { grown, newDir, type ToyStore, type ToyWrite, toy, toyCodec, whole } from './toy.ts';
+import {
+  grown,
+  lastSegment,
+  newDir,
+  onShelf,
+  SMALL_LOG,
+  type ToyStore,
+  type ToyWrite,
+  toy,
+  toyCodec,
+  whole,
+} from './toy.ts';
 
 let dir: string;
 let votes: string;
@@ -28,7 +40,7 @@ async function meddle(change: (db: ClassicLevel<string, Buffer>) => Promise<void
 beforeEach(async () => {
   dir = newDir();
   votes = join(dir, 'votes');
-  store = await openStore(dir, toyCodec);
+  store = await openStore(dir, toyCodec, SMALL_LOG);
 });
 
 afterEach(async () => {
@@ -37,15 +49,14 @@ afterEach(async () => {
 });
 
 test('a damaged register is refused when it is read, and the others still can be', async () => {
-  await put('a', whole('one', true));
-  await put('b', whole('two', true));
   await store.close();
+  await onShelf(dir, ['a', whole('one', true)], ['b', whole('two', true)]);
   await meddle(async (db) => {
     const bytes = (await db.get('ra'))!;
     bytes[bytes.length - 2]! ^= 1;
     await db.put('ra', bytes);
   });
-  store = await openStore(dir, toyCodec);
+  store = await openStore(dir, toyCodec, SMALL_LOG);
   expect(() => store.read('a')).toThrow(MEND);
   expect(() => store.read('a')).toThrow(`${votes} is damaged: record "ra": its checksum does not match`);
   expect(() => [...store.held()]).toThrow(expect.objectContaining({ code: 'STORE_DAMAGED' }));
@@ -58,19 +69,10 @@ describe('a register that lies on disk as a base and its changes', () => {
 
   /** Three changes on top of a base. */
   async function chain(): Promise<void> {
-    let now = toy(BASE, true);
-    await put('a', whole(now.text, true));
-    for (const text of ['+1', '+2', '+3']) {
-      const write = grown(now, text);
-      await put('a', write);
-      now = write.toy;
-    }
+    const writes: [string, ToyWrite][] = [['a', whole(BASE, true)]];
+    for (const text of ['+1', '+2', '+3']) writes.push(['a', grown(writes.at(-1)![1].toy, text)]);
+    await onShelf(dir, ...writes);
   }
-
-  const reopen = async () => {
-    await store.close();
-    store = await openStore(dir, toyCodec);
-  };
 
   const refused = (why: RegExp) => {
     expect(() => store.read('a')).toThrow(MEND);
@@ -79,8 +81,9 @@ describe('a register that lies on disk as a base and its changes', () => {
   };
 
   beforeEach(async () => {
+    await store.close();
     await chain();
-    await reopen();
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     expect(store.read('a')).toEqual(toy(`${BASE}+1+2+3`, true));
     await store.close();
   });
@@ -90,7 +93,7 @@ describe('a register that lies on disk as a base and its changes', () => {
       expect(await db.get(key)).toBeDefined();
       await db.del(key);
     });
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/record ".*": it is missing/);
   });
 
@@ -100,13 +103,13 @@ describe('a register that lies on disk as a base and its changes', () => {
       bytes[bytes.length - 2]! ^= 1;
       await db.put(key, bytes);
     });
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/record ".*": its checksum does not match/);
   });
 
   test('is damaged if a change stands in the place of another one', async () => {
     await meddle(async (db) => db.put(DELTA(2), (await db.get(DELTA(3)))!));
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/its checksum does not match/);
   });
 
@@ -115,17 +118,15 @@ describe('a register that lies on disk as a base and its changes', () => {
     await meddle(async (db) => {
       stale = (await db.get(DELTA(1)))!;
     });
-    store = await openStore(dir, toyCodec);
     await chain();
-    await store.close();
     await meddle((db) => db.put(DELTA(1), stale));
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/it is of generation 1, not 2/);
   });
 
   test('is damaged if there is a change too many', async () => {
     await meddle(async (db) => db.put(DELTA(4), (await db.get(DELTA(3)))!));
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/there are more deltas than its 3/);
   });
 
@@ -133,97 +134,159 @@ describe('a register that lies on disk as a base and its changes', () => {
     const stray = grown(toy('another past'), '+2');
     const change = Buffer.concat([generationHead(1), toyCodec.encodeDelta(stray)]);
     await meddle((db) => db.put(DELTA(2), frame(DELTA(2), change)));
-    store = await openStore(dir, toyCodec);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
     refused(/record "da.*2": builds on .*, not on/);
   });
 });
 
-test.each(['i', 'b', 'z'])('without its record %s a store does not open', async (key) => {
+test.each(['i', 'b', 's', 'z'])('without its record %s a store does not open', async (key) => {
   await store.close();
   await meddle((db) => db.del(key));
-  await expect(openStore(dir, toyCodec)).rejects.toThrow(MEND);
+  await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(MEND);
 });
 
-test('without its format, but with commits, a store is no new one', async () => {
-  await put('a', whole('one'));
+test('without its format, but with groups, a store is no new one', async () => {
   await store.close();
   await meddle((db) => db.clear({ lt: 'p' }));
-  await expect(openStore(dir, toyCodec)).rejects.toThrow(MEND);
+  await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(MEND);
 });
 
 test('a held register that is gone is damage', async () => {
-  await put('a', whole('one', true));
   await store.close();
+  await onShelf(dir, ['a', whole('one', true)]);
   await meddle((db) => db.del('ra'));
-  store = await openStore(dir, toyCodec);
+  store = await openStore(dir, toyCodec, SMALL_LOG);
   expect(() => [...store.held()]).toThrow(/the register of "a" is missing/);
 });
 
-test('a commit that the library lost on replay shows as a gap', async () => {
-  for (let n = 0; n < 300; n++) await put(`orders/${n}`, whole('x'.repeat(200)));
-  // A copy of a store in use is what a crash leaves behind: the commits are still in the library's log.
-  const copy = join(dirname(dir), 'copy');
-  cpSync(dir, copy, { recursive: true });
-  const log = join(copy, 'votes', readdirSync(votes).find((name) => name.endsWith('.log'))!);
+describe('the log of the library under the shelf', () => {
+  let log: string;
 
-  const sound = await openStore(copy, toyCodec);
-  expect(sound.read('orders/299')).toBeDefined();
-  await sound.close();
-
-  rmSync(copy, { recursive: true });
-  cpSync(dir, copy, { recursive: true });
-  const bytes = readFileSync(log);
-  bytes[Math.floor(bytes.length / 2)]! ^= 1;
-  writeFileSync(log, bytes);
-  await expect(openStore(copy, toyCodec)).rejects.toThrow(/commit \d+ of 300 is missing/);
-});
-
-test('commits lost at the very end set the position back, for the other peers to see', async () => {
-  for (let n = 0; n < 5; n++) await put('a', whole(`${n}`));
-  const copy = join(dirname(dir), 'copy');
-  cpSync(dir, copy, { recursive: true });
-  const log = join(copy, 'votes', readdirSync(votes).find((name) => name.endsWith('.log'))!);
-  const bytes = readFileSync(log);
-  writeFileSync(log, bytes.subarray(0, bytes.length - 20));
-  const older = await openStore(copy, toyCodec);
-  expect(older.read('a')).toEqual(toy('3'));
-  expect(older.position).toBe(store.position - 1);
-  await older.close();
-});
-
-test('the ring of commits goes round', async () => {
-  await store.close();
-  const last = 3 * RING_SIZE + 17;
-  await meddle(async (db) => {
-    const group = db.batch();
-    for (let position = last - RING_SIZE + 1; position <= last; position++) {
-      const value = Buffer.alloc(8);
-      value.writeDoubleLE(position);
-      group.put(`p${(position % RING_SIZE).toString(36)}`, value);
-    }
-    await group.write();
+  beforeEach(async () => {
+    await store.close();
+    await onShelf(
+      dir,
+      ...Array.from({ length: 30 }, (_, n): [string, ToyWrite] => [`orders/${n}`, whole('x')]),
+    );
+    log = join(votes, readdirSync(votes).find((name) => name.endsWith('.log'))!);
+    const library = (path: string) => !path.includes('segment');
+    cpSync(votes, join(dirname(dir), 'before'), { recursive: true, filter: library });
   });
-  store = await openStore(dir, toyCodec);
-  expect(store.position).toBe(last);
-  await put('a', whole('one'));
-  await store.close();
-  await meddle((db) => db.del(`p${((last - 5) % RING_SIZE).toString(36)}`));
-  await expect(openStore(dir, toyCodec)).rejects.toThrow(
-    new RegExp(`commit ${last - 5} of ${last + 1} is missing`),
-  );
+
+  test('gives back all groups', async () => {
+    store = await openStore(dir, toyCodec, SMALL_LOG);
+    expect(store.position).toBe(30);
+    expect(store.read('orders/29')).toEqual(toy('x'));
+  });
+
+  test('that lost a group on replay shows as a gap', async () => {
+    // The library leaves out the rest of a block of 32 kB, so there must be another one.
+    const more = Array.from({ length: 90 }, (_, n): [string, ToyWrite] => [
+      `more/${n}`,
+      whole('x'.repeat(800)),
+    ]);
+    await onShelf(dir, ...more);
+    log = join(votes, readdirSync(votes).find((name) => name.endsWith('.log'))!);
+    const bytes = readFileSync(log);
+    bytes[20_000]! ^= 1;
+    writeFileSync(log, bytes);
+    await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(/group \d+ of 121 is missing/);
+  });
+
+  test('that lost the last group is noticed by the vote log', async () => {
+    const bytes = readFileSync(log);
+    // A peer that opens it whole notes in the vote log what is on the shelf.
+    await (await openStore(dir, toyCodec, SMALL_LOG)).close();
+    for (const name of readdirSync(votes))
+      if (/\.(log|ldb)$|^MANIFEST|^CURRENT/.test(name)) rmSync(join(votes, name));
+    cpSync(join(dirname(dir), 'before'), votes, { recursive: true });
+    writeFileSync(log, bytes.subarray(0, bytes.length - 20));
+    await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(
+      /commits from 30 to 30 are missing on the shelf/,
+    );
+  });
 });
 
-test('a missing file is damage', async () => {
-  await put('a', whole('one'));
+describe('the vote log', () => {
+  const LAST = 40;
+
+  beforeEach(async () => {
+    for (let n = 1; n <= LAST; n++) await put('a', whole(`${n}`));
+    await store.close();
+  });
+
+  test('that lost its last commit sets the position back, for the other peers to see', async () => {
+    const { path, groups } = lastSegment(dir);
+    const bytes = readFileSync(path);
+    bytes.fill(0, groups.at(-1)!.at + 9);
+    writeFileSync(path, bytes);
+    store = await openStore(dir, toyCodec, SMALL_LOG);
+    expect(store.position).toBe(LAST - 1);
+    expect(store.read('a')).toEqual(toy(`${LAST - 1}`));
+  });
+
+  test('is damaged if another commit was changed', async () => {
+    const { path, groups } = lastSegment(dir);
+    const bytes = readFileSync(path);
+    for (const { at, bytes: its } of groups.slice(0, -1)) {
+      const changed = Buffer.from(bytes);
+      changed[at + its.length - 1]! ^= 4;
+      writeFileSync(path, changed);
+      await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(MEND);
+    }
+  });
+
+  test.each(['segment-a', 'segment-b'])('is damaged without %s', async (name) => {
+    rmSync(join(votes, name));
+    await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(
+      `${name} is missing. This peer must not`,
+    );
+    expect(existsSync(join(votes, name))).toBe(false);
+  });
+
+  test('is damaged if it is that of another store', async () => {
+    const other = newDir();
+    await (await openStore(other, toyCodec, SMALL_LOG)).close();
+    for (const name of ['segment-a', 'segment-b']) cpSync(join(other, 'votes', name), join(votes, name));
+    await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(/is of the store [0-9a-f]{16}, not of/);
+    rmSync(dirname(other), { recursive: true });
+  });
+
+  test('is damaged if a change does not build on what is there, or leads elsewhere', async () => {
+    const right = grown(toy(`${LAST}`), '!');
+    const cases: [scope: string, write: ToyWrite, ok: boolean][] = [
+      ['a', grown(toy('another past'), '!'), false],
+      ['a', { ...right, toy: toy('another future') }, false],
+      ['nobody', grown(toy(''), '!'), false],
+      ['a', right, true],
+    ];
+    const asSaid = { ...toyCodec, follows: () => true };
+    const { path, end } = lastSegment(dir);
+    const bytes = readFileSync(path);
+    for (const [scope, write, ok] of cases) {
+      const group = packGroup(asSaid, new Map([[scope, write]]), new Map(), 0, () => undefined);
+      sealGroup(group, headOf(bytes)!.salt, LAST + 1);
+      const changed = Buffer.from(bytes);
+      changed.set(group, end);
+      writeFileSync(path, changed);
+      const opening = openStore(dir, toyCodec, SMALL_LOG);
+      if (ok) store = await opening;
+      else await expect(opening).rejects.toThrow(MEND);
+    }
+    expect(store.read('a')).toEqual(right.toy);
+  });
+});
+
+test('a missing file of the library is damage', async () => {
   await store.close();
-  store = await openStore(dir, toyCodec); // replay moves the log into a table
+  store = await openStore(dir, toyCodec, SMALL_LOG); // replay moves the log into a table
   await store.close();
   rmSync(join(votes, readdirSync(votes).find((name) => name.endsWith('.ldb'))!));
-  await expect(openStore(dir, toyCodec)).rejects.toThrow(MEND);
+  await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toThrow(MEND);
 });
 
 test('a directory of a newer version is left alone', async () => {
   await store.close();
-  await meddle((db) => db.put('f', frame('f', pack(3))));
-  await expect(openStore(dir, toyCodec)).rejects.toMatchObject({ code: 'STORE_TOO_NEW' });
+  await meddle((db) => db.put('f', frame('f', pack(4))));
+  await expect(openStore(dir, toyCodec, SMALL_LOG)).rejects.toMatchObject({ code: 'STORE_TOO_NEW' });
 });

@@ -1,5 +1,9 @@
 /** What a round of the committing child writes: each round other scopes, and each scope again and again. */
+import { LIMITS, type Limits } from '../../../src/store/store.ts';
 import type { Toy } from './toy.ts';
+
+/** Segments that are full after some ten rounds, and go to the shelf in several groups. */
+export const ROUND_LIMITS: Limits = { ...LIMITS, segmentBytes: 24 * 1024, groupBytes: 2000 };
 
 export function scopesOf(round: number): string[] {
   return Array.from({ length: 8 }, (_, n) => `orders/${(round * 7 + n * 5) % 40}`);

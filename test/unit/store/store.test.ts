@@ -1,23 +1,23 @@
 /** What goes in comes out, also after the directory was opened again. */
-import { existsSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../../src/store/store.ts';
-import { newDir, type ToyStore, type ToyWrite, toy, toyCodec, whole } from './toy.ts';
+import { LIMITS, openStore } from '../../../src/store/store.ts';
+import { newDir, SMALL_LOG, type ToyStore, type ToyWrite, toy, toyCodec, whole } from './toy.ts';
 
 let dir: string;
 let store: ToyStore;
 
 const reopen = async () => {
   await store.close();
-  store = await openStore(dir, toyCodec);
+  store = await openStore(dir, toyCodec, SMALL_LOG);
 };
 const put = (...entries: [string, ToyWrite][]) => store.commit({ registers: new Map(entries) });
 const NONE: ReadonlyMap<string, ToyWrite> = new Map();
 
 beforeEach(async () => {
   dir = newDir();
-  store = await openStore(dir, toyCodec);
+  store = await openStore(dir, toyCodec, SMALL_LOG);
 });
 
 afterEach(async () => {
@@ -60,7 +60,7 @@ describe('a store', () => {
     expect(Math.floor(store.boot / 2 ** 20)).toBe(2);
     expect(Number.isSafeInteger(store.boot)).toBe(true);
     const other = newDir();
-    const stranger = await openStore(other, toyCodec);
+    const stranger = await openStore(other, toyCodec, SMALL_LOG);
     expect(stranger.identity).not.toBe(identity);
     await stranger.close();
     rmSync(dirname(other), { recursive: true });
@@ -100,13 +100,12 @@ describe('a store', () => {
     expect(store.read('a')).toEqual(toy('one', true));
   });
 
-  test('takes the records as they are when they are handed over', async () => {
-    const record = { text: 'before', held: false };
-    const first = put(['b', whole('x')]);
-    const second = put(['a', { toy: record, added: null }]);
-    record.text = 'after';
-    await Promise.all([first, second]);
-    expect(store.read('a')).toEqual(toy('before'));
+  test('gives back the very record that was committed lately', async () => {
+    const write = whole('one', true);
+    await put(['a', write]);
+    expect(store.read('a')).toBe(write.toy);
+    await reopen();
+    expect(store.read('a')).toEqual(write.toy);
   });
 
   test('waits for a commit under way before it closes', async () => {
@@ -158,6 +157,17 @@ describe('the index of held registers', () => {
   });
 });
 
-test('everything lives in one folder of the data directory', () => {
-  expect(existsSync(join(dir, 'votes', 'CURRENT'))).toBe(true);
+test('refuses commits once it is closed', async () => {
+  await store.close();
+  await expect(put(['a', whole('one')])).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('everything lives in one folder of the data directory, the log at full size', async () => {
+  const other = newDir();
+  const full = await openStore(other, toyCodec);
+  expect(readdirSync(other)).toEqual(['votes']);
+  expect(statSync(join(other, 'votes', 'segment-a')).size).toBe(LIMITS.segmentBytes);
+  await full.close();
+  expect(statSync(join(other, 'votes', 'segment-b')).size).toBe(LIMITS.segmentBytes);
+  rmSync(dirname(other), { recursive: true });
 });
