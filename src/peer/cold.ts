@@ -17,34 +17,34 @@ const STATE = 4;
 const HOLDERS = 2;
 const LEASE_ID = 8;
 
-/** @param register one that nobody waits for. */
-export function freeze(register: Register, figures: Figures): string {
+export interface Thawed {
+  readonly register: Register;
+  readonly figures: Figures;
+  readonly due: number;
+}
+
+/** @param register one that nobody waits for. @param due the second in which it must thaw, or -1. */
+export function freeze(register: Register, figures: Figures, due: number): string {
   const { ballot, version, promised, noted } = register;
   const wire = registerToWire(register);
   const own = leaseIdOf(ballot, version);
   for (const grant of holdersOf(wire)) if (grant[LEASE_ID] === own) grant[LEASE_ID] = '';
   const same = sameBallot(promised, ballot);
   const { round, peer, boot } = promised;
-  return JSON.stringify([wire, noted.map(Math.ceil), figures, ...(same ? [] : [round, peer, boot])]);
+  return JSON.stringify([wire, noted.map(Math.ceil), figures, due, ...(same ? [] : [round, peer, boot])]);
 }
 
-export function thaw(text: string): { readonly register: Register; readonly figures: Figures } {
-  const a = list(JSON.parse(text), 3, 'cold');
+export function thaw(text: string): Thawed {
+  const a = list(JSON.parse(text), 4, 'cold');
   const wire = list(a[0], 5, 'cold.register');
   const ballot = ballotFromWire(wire, 0, 'cold.ballot');
   const own = leaseIdOf(ballot, natural(wire[3], 'cold.version'));
   for (const grant of holdersOf(wire)) if (grant[LEASE_ID] === '') grant[LEASE_ID] = own;
   const { version, state } = registerFromWire(wire);
-  const promised = a.length > 3 ? ballotFromWire(a, 3, 'cold.promised') : ballot;
+  const promised = a.length > 4 ? ballotFromWire(a, 4, 'cold.promised') : ballot;
   const noted = list(a[1], 0, 'cold.noted').map((at) => millis(at, false, 'cold.noted'));
-  return { register: { promised, ballot, version, state, noted, write: 0 }, figures: a[2] as Figures };
-}
-
-/** The token under which this lock id holds, in a frozen register; undefined if it does not hold. */
-export function coldToken(text: string, lockId: string): number | undefined {
-  if (!text.includes(lockId)) return undefined;
-  const { register } = thaw(text);
-  return register.state.holders.find((grant) => grant.lockId === lockId)?.token;
+  const register = { promised, ballot, version, state, noted, write: 0 };
+  return { register, figures: a[2] as Figures, due: a[3] as number };
 }
 
 function holdersOf(wire: readonly unknown[]): unknown[][] {

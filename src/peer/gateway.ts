@@ -19,6 +19,7 @@ import { Acquiring } from './acquiring.ts';
 import { Holding, type LockRequest } from './holding.ts';
 import { SEEN_SCOPES_MAX, WAITING_MAX } from './limits.ts';
 import type { Forward, Notice, Verdict } from './messages.ts';
+import { Oldest } from './oldest.ts';
 import { beatOf, closingOf, openingOf } from './own-session.ts';
 import { isWaitable, type Pending, pendingOf, type ReplyMore, type Steps } from './pending.ts';
 import { Places } from './places.ts';
@@ -65,6 +66,7 @@ export class Gateway implements Steps {
   private readonly holding: Holding;
   private readonly byId = new Map<number, Pending>();
   private readonly seen = new Map<string, number>();
+  private readonly oldestSeen = new Oldest(this.seen);
   private now = 0;
 
   /** @param firstNumber where this boot starts to number its questions: far from where any other boot did. */
@@ -297,7 +299,7 @@ export class Gateway implements Steps {
     const known = this.seen.get(scope);
     if (known === undefined) {
       if (retirements === 0) return;
-      if (this.seen.size >= SEEN_SCOPES_MAX) this.seen.delete(this.seen.keys().next().value!);
+      if (this.seen.size >= SEEN_SCOPES_MAX) this.oldestSeen.take();
     } else if (retirements <= known) return;
     this.seen.set(scope, retirements);
   }

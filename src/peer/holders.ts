@@ -29,17 +29,19 @@ export class Holders {
     gone: (grant: Grant) => void,
   ): void {
     const { holders } = entry.register.state;
-    const has = idsOf(holders);
-    const had = idsOf(before.holders);
-    for (const grant of holders) if (had?.has(grant.lockId) !== true) this.came(grant);
+    const has = namesOf(holders);
+    const had = namesOf(before.holders);
+    for (const grant of holders) if (had?.get(grant.lockId) !== grant.holder) this.came(grant);
     for (let i = 0; i < before.holders.length; i++) {
       const grant = before.holders[i]!;
-      if (has?.has(grant.lockId) === true) continue;
+      const name = has?.get(grant.lockId);
+      if (name === grant.holder) continue;
       this.went(grant);
+      if (name !== undefined) continue; // what was not chosen had it under another name
       gone(grant);
       if (grant.unclaimed !== null) continue; // nobody ever held it
       entry.holds++;
-      entry.heldMs += now - noted[i]!;
+      entry.heldMs += Math.max(0, now - noted[i]!);
     }
   }
 
@@ -56,6 +58,6 @@ function bucketOf(holder: string): number {
   return hashText(holder) % BUCKETS;
 }
 
-function idsOf(holders: readonly Grant[]): ReadonlySet<LockId> | undefined {
-  return holders.length === 0 ? undefined : new Set(holders.map(({ lockId }) => lockId));
+function namesOf(holders: readonly Grant[]): ReadonlyMap<LockId, string> | undefined {
+  return holders.length === 0 ? undefined : new Map(holders.map(({ lockId, holder }) => [lockId, holder]));
 }

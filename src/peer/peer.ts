@@ -27,6 +27,7 @@ import { GATEWAY_RULES, Gateway, type GatewayRules } from './gateway.ts';
 import { FORWARDS_REMEMBERED, GATEWAYS_REMEMBERED } from './limits.ts';
 import type { Frame, Message, Notice, Verdict } from './messages.ts';
 import { hashText, lineOf } from './placement.ts';
+import { RecentNumbers } from './recent-numbers.ts';
 import type { ClientReply, ClientRequest } from './request.ts';
 import { sessionOfScope } from './sessions.ts';
 import type { News } from './told.ts';
@@ -68,7 +69,7 @@ export class Peer {
   private local: VoteMessage[] = [];
   private replies: Reply[] = [];
   /** Numbers of forwards proposed lately: a doubled one could say "nothing happened" of what its twin did. */
-  private readonly forwards = new Set<number>();
+  private readonly forwards = new RecentNumbers(FORWARDS_REMEMBERED);
   /** Where each gateway's session was last heard of: notices go there. */
   private readonly gateways = new Map<SessionId, number>();
   private freshSessions: number;
@@ -155,13 +156,13 @@ export class Peer {
       this.heardOf(command.gateway, from);
     }
     this.forwards.add(request);
-    if (this.forwards.size > FORWARDS_REMEMBERED) this.forwards.delete(this.forwards.values().next().value!);
     const limit = this.voter.limitOf(scope, command);
     if (limit !== undefined) this.answer(from, request, { kind: 'overloaded', limit });
     else this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });
   }
 
   private heardOf(gateway: SessionId, from: number): void {
+    if (this.gateways.get(gateway) === from) return;
     this.gateways.delete(gateway);
     this.gateways.set(gateway, from);
     if (this.gateways.size > GATEWAYS_REMEMBERED) this.gateways.delete(this.gateways.keys().next().value!);

@@ -130,7 +130,9 @@ export class ScopeWatch implements Timed {
       const { ballot, version, state, events } = untold[i]!;
       const compared = events === null;
       const facts: Fact[] = compared ? differenceOf(before, state) : factsOf(before, events);
-      if (facts.length > 0) news.push({ scope, ballot, version, facts, compared, begins: null });
+      // What came and went unseen may have left nothing to tell but that it did: the next token then fits.
+      const unseen = compared && before.token !== state.token;
+      if (facts.length > 0 || unseen) news.push({ scope, ballot, version, facts, compared, begins: null });
       before = state;
     }
     return news;

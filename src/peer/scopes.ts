@@ -13,7 +13,15 @@ import { Proposer } from '../vote/proposer.ts';
 import { NEVER } from '../vote/task.ts';
 import { freeze, thaw } from './cold.ts';
 import { Heap, type Timed } from './heap.ts';
-import { FREE_SCOPES_MAX, FREEZE_EVERY_MS, FREEZE_SCOPES, REAP_EVERY_MS, WARM_SCOPES } from './limits.ts';
+import {
+  FREE_SCOPES_MAX,
+  FREEZE_EVERY_MS,
+  FREEZE_HOLDERS_MAX,
+  FREEZE_SCOPES,
+  REAP_EVERY_MS,
+  WARM_SCOPES,
+} from './limits.ts';
+import { Oldest } from './oldest.ts';
 import type { ScopeWatch } from './scope-watch.ts';
 
 export interface Entry extends Timed {
@@ -51,8 +59,7 @@ export interface ScopesPort {
 
 /** Frozen scopes that are due within one second. */
 interface Due extends Timed {
-  readonly second: number;
-  readonly scopes: string[];
+  readonly scopes: Set<string>;
 }
 
 const NOBODY_KEPT: Map<LockId, number> = new Map();
@@ -65,6 +72,7 @@ export class Scopes {
   private readonly port: ScopesPort;
   private readonly entries = new Map<string, Entry>();
   private readonly free = new Map<string, Entry>();
+  private readonly oldestFree = new Oldest(this.free);
   private readonly timers = new Heap<Entry>();
   private readonly cold = new Map<string, string>();
   private readonly due = new Map<number, Due>();
@@ -98,8 +106,12 @@ export class Scopes {
 
   /** The state, if the scope is in memory; it stays as cold as it is. */
   state(scope: string): LockState | undefined {
+    return this.look(scope)?.state;
+  }
+
+  private look(scope: string): Register | undefined {
     const text = this.cold.get(scope);
-    return text === undefined ? this.entries.get(scope)?.register.state : thaw(text).register.state;
+    return text === undefined ? this.entries.get(scope)?.register : thaw(text).register;
   }
 
   /** The entry, from memory or from disk. */
@@ -113,6 +125,12 @@ export class Scopes {
   load(scope: string, stored: StoredRegister | undefined): Entry {
     const register = loadRegister(stored, this.port.promisedAfterRestart(stored), this.port.now);
     return this.add(scope, register, stored !== undefined);
+  }
+
+  /** What is held on disk at the start. All of it as objects, were it but for a moment, may not fit into memory. */
+  begin(scope: string, stored: StoredRegister): void {
+    const entry = this.load(scope, stored);
+    if (this.entries.size - this.free.size > WARM_SCOPES && this.mayFreeze(entry)) this.freeze(entry);
   }
 
   /** @param written whether the disk has it. */
@@ -146,10 +164,15 @@ export class Scopes {
     return entry.proposer;
   }
 
-  /** All that is in memory; what is cold stays so. */
+  /**
+   * All that is in memory as the walk begins, if it still is when the walk comes to it; what is cold stays so. By name,
+   * for a walk may take many turns, in which scopes freeze and thaw.
+   */
   *all(): Iterable<readonly [scope: string, register: Register]> {
-    for (const { scope, register } of this.entries.values()) yield [scope, register];
-    for (const [scope, text] of this.cold) yield [scope, thaw(text).register];
+    for (const scope of [...this.entries.keys(), ...this.cold.keys()]) {
+      const register = this.look(scope);
+      if (register !== undefined) yield [scope, register];
+    }
   }
 
   /** To be called when the holders, their leases or the kept places have changed. */
@@ -191,10 +214,9 @@ export class Scopes {
 
   private forgetSome(): void {
     for (let looks = 0; looks < 4 && this.free.size > FREE_SCOPES_MAX; looks++) {
-      const next = this.free.values().next();
-      if (next.done === true) return;
-      const entry = next.value;
-      this.free.delete(entry.scope);
+      const scope = this.oldestFree.take();
+      if (scope === undefined) return;
+      const entry = this.entries.get(scope)!;
       if (entry.touched || !this.mayForget(entry)) {
         entry.touched = false;
         this.free.set(entry.scope, entry);
@@ -242,48 +264,70 @@ export class Scopes {
     this.freezeAt = this.port.now + FREEZE_EVERY_MS;
   }
 
-  /** What is not written as it is, or not at all (a beat), is not frozen: it would seem to be on disk. */
-  private mayFreeze({ free, watch, proposer, register, news, written }: Entry): boolean {
+  /**
+   * What is not written as it is, or not at all (a beat), is not frozen: it would seem to be on disk. Nor is what is
+   * due within this second: it would thaw at once.
+   */
+  private mayFreeze({ free, watch, proposer, register, news, written, watchAt }: Entry): boolean {
     if (news === null || written !== register.version) return false;
     if (free || watch !== undefined || proposer?.idle === false) return false;
-    const { queue, parked, upgrade } = register.state;
+    const { holders, queue, parked, upgrade } = register.state;
     if (queue.byId !== undefined || parked !== undefined || upgrade !== null) return false;
+    if (holders.length > FREEZE_HOLDERS_MAX || beginOf(secondOf(watchAt)) <= this.port.now) return false;
     return this.port.isSettled(register);
   }
 
   private freeze(entry: Entry): void {
-    const { scope, register, acquires, conflicts, holds, heldMs } = entry;
-    const at = entry.watchAt;
+    const { scope, register, watchAt, acquires, conflicts, holds, heldMs } = entry;
+    const second = watchAt === NEVER ? -1 : secondOf(watchAt);
     this.forget(entry);
-    this.cold.set(scope, freeze(register, [acquires, conflicts, holds, heldMs]));
-    if (at === NEVER) return;
-    const second = Math.floor(at / 1_000);
-    const known = this.due.get(second);
-    if (known !== undefined) known.scopes.push(scope);
-    else {
-      const due: Due = { second, scopes: [scope], at: 0, slot: -1 };
+    this.cold.set(scope, freeze(register, [acquires, conflicts, holds, heldMs], second));
+    if (second < 0) return;
+    let due = this.due.get(second);
+    if (due === undefined) {
+      due = { scopes: new Set(), at: 0, slot: -1 };
       this.due.set(second, due);
-      this.dueTimers.set(due, second * 1_000);
+      this.dueTimers.set(due, beginOf(second));
     }
+    due.scopes.add(scope);
   }
 
   private thaw(scope: string): Entry | undefined {
     const text = this.cold.get(scope);
     if (text === undefined) return undefined;
+    const { register, figures, due: second } = thaw(text);
     this.cold.delete(scope);
-    const { register, figures } = thaw(text);
+    const due = this.due.get(second);
+    if (due?.scopes.delete(scope) === true && due.scopes.size === 0) {
+      this.due.delete(second);
+      this.dueTimers.delete(due);
+    }
     const entry = this.add(scope, register, true);
     [entry.acquires, entry.conflicts, entry.holds, entry.heldMs] = figures;
     return entry;
   }
 
-  /** What is warm by now has a timer of its own. */
+  /** So many at a time as well: thousands of leases may be over within one second. */
   private thawDue(): void {
-    for (;;) {
+    for (let left = FREEZE_SCOPES; ; ) {
+      const at = this.dueTimers.firstAt;
       const due = this.dueTimers.pop(this.port.now);
       if (due === undefined) return;
-      this.due.delete(due.second);
-      for (const scope of due.scopes) this.thaw(scope);
+      for (const scope of due.scopes) {
+        if (left-- === 0) {
+          this.dueTimers.set(due, at);
+          return;
+        }
+        this.thaw(scope);
+      }
     }
   }
+}
+
+function secondOf(at: number): number {
+  return Math.floor(at / 1_000);
+}
+
+function beginOf(second: number): number {
+  return second * 1_000;
 }

@@ -149,7 +149,7 @@ export class Sessions {
     let watched = this.watched.get(session);
     if (watched === undefined) {
       watched = {
-        session,
+        session: flat(session),
         locks: new Map(),
         waits: new Set(),
         suspectAt: NEVER,
@@ -159,7 +159,7 @@ export class Sessions {
         at: 0,
         slot: -1,
       };
-      this.watched.set(session, watched);
+      this.watched.set(watched.session, watched);
       this.timers.set(watched, this.port.now);
     } else if (watched.deadAt !== NEVER) this.timers.set(watched, this.port.now);
     return watched;
@@ -170,13 +170,9 @@ export class Sessions {
     const entries: SessionEntry[] = [];
     const watched = this.watched.get(session);
     if (watched === undefined) return entries;
-    this.prune(watched);
-    for (const [scope, ids] of watched.locks) {
-      const state = this.port.state(scope)!;
-      for (const lockId of idsOf(ids)) {
-        entries.push({ scope, lockId, token: findGrant(state, lockId)?.token ?? NO_TOKEN });
-      }
-    }
+    this.prune(watched, (scope, lockId, state) =>
+      entries.push({ scope, lockId, token: findGrant(state, lockId)?.token ?? NO_TOKEN }),
+    );
     return entries;
   }
 
@@ -252,20 +248,22 @@ export class Sessions {
 
   /**
    * Leaves out what registers name no more; what is not in memory is free, and names nobody.
-   * @returns whether anything is left.
+   * @param left told of each lock or place that is left. @returns whether anything is.
    */
-  private prune(watched: Watched): boolean {
+  private prune(watched: Watched, left?: (scope: string, lockId: LockId, state: LockState) => void): boolean {
     const { session, locks, waits } = watched;
     let names = 0;
     for (const [scope, ids] of locks) {
       const state = this.port.state(scope);
-      let left = 0;
+      let here = 0;
       for (const lockId of idsOf(ids)) {
-        if (state !== undefined && isSessionHere(state, lockId, session)) left++;
-        else if (typeof ids !== 'string') ids.delete(lockId);
+        if (state !== undefined && isSessionHere(state, lockId, session)) {
+          here++;
+          left?.(scope, lockId, state);
+        } else if (typeof ids !== 'string') ids.delete(lockId);
       }
-      if (left === 0) locks.delete(scope);
-      names += left;
+      if (here === 0) locks.delete(scope);
+      names += here;
     }
     for (const scope of waits) {
       const state = this.port.state(scope);

@@ -5,7 +5,8 @@
  */
 import type { Command } from '../lock/command.ts';
 import type { LockEvent } from '../lock/event.ts';
-import { findGrant, isFree, type LockState, type SessionId } from '../lock/state.ts';
+import { findWaiter } from '../lock/queue.ts';
+import { findGrant, findParked, isFree, type LockState, type SessionId } from '../lock/state.ts';
 import {
   applyAccept,
   nackOf,
@@ -100,7 +101,7 @@ export class Voter implements ProposerHost {
     this.duties = new Duties(this.dutiesPort());
     this.watching = new Watching(this);
     for (const [scope, stored] of start.held) {
-      this.memory.load(scope, stored);
+      this.memory.begin(scope, stored);
       this.duties.noteState(scope, stored.state);
       for (const grant of stored.state.holders) this.holders.came(grant);
     }
@@ -285,8 +286,9 @@ export class Voter implements ProposerHost {
     this.writes.add(entry);
     if (before.holders !== state.holders) {
       this.holders.changed(entry, before, noted, this.now, (grant) => {
-        // What was not claimed in time has gone back to its place, and still lives with its session.
-        if (grant.unclaimed === null) this.duties.noteGone(scope, grant);
+        // What is kept its place, or waits in the state that was chosen instead, still lives with its session.
+        const place = findWaiter(state.queue, grant.lockId) ?? findParked(state, grant.lockId);
+        if (place === undefined) this.duties.noteGone(scope, grant);
       });
     } else if (before.parked === state.parked && isFree(before) === isFree(state)) return;
     this.memory.watch(entry);

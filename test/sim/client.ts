@@ -553,7 +553,7 @@ export class Client {
         ...extension(scope, lockId, null),
         mode,
         waitMs,
-        token: rules.namesToken ? (token as FencingToken) : null,
+        token: token as FencingToken,
       }),
       mode === 'read' ? 3 : 1,
       (reply) => {

@@ -22,8 +22,6 @@ export interface Rules extends VoteRules, GatewayRules {
   readonly ignoresSession: boolean;
   /** L9: a writer goes on believing while its conversion to a reader is under way. */
   readonly believesWhileConverting: boolean;
-  /** L9: a client names the token that it holds when it converts. */
-  readonly namesToken: boolean;
   /** V6: what of a change reaches the disk. */
   written(events: readonly LockEvent[]): readonly LockEvent[];
 }
@@ -34,7 +32,6 @@ export const REAL: Rules = {
   countsFromRepeat: false,
   ignoresSession: false,
   believesWhileConverting: false,
-  namesToken: true,
   written: (events) => events,
 };
 
@@ -204,8 +201,6 @@ export const BROKEN: Record<string, Rules> = {
       return decide(state, { ...command, token: grant.token }, leaseId);
     },
   },
-  /** L9: a client leaves it to its gateway which token a conversion names. */
-  'names-no-token': { ...REAL, namesToken: false },
   /** L9: a writer believes until it is told that it reads. */
   'believes-while-converting': { ...REAL, believesWhileConverting: true },
   /** T5: a session that seems dead here is dead. */

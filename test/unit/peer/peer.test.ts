@@ -115,7 +115,7 @@ describe('what lives with a session', () => {
   const entries = (all: Home) =>
     all.answers().map((verdict) => (verdict.kind === 'decided' ? verdict.view.entries : undefined));
 
-  test('is told to whoever beats it', () => {
+  test('is told to whoever beats it and asks', () => {
     const all = home();
     all.forward(
       1,
@@ -125,12 +125,14 @@ describe('what lives with a session', () => {
     expect(entries(all)).toEqual([[{ scope: SCOPE, lockId: 'a', token: 1 }]]);
   });
 
-  test('and to nobody else: what opens, reads or closes it, and what extends a lock', () => {
+  test('and to nobody else: a beat that does not ask, what opens, reads or closes it, and what extends a lock', () => {
     const all = home();
+    const beat = { kind: 'extend', lockId: id('s'), leaseMs: 1, replaces: null } as const;
+    all.forward(1, beat, scopeOfSession(S));
     all.forward(1, acquire('s'), scopeOfSession(S));
     all.forward(1, { kind: 'read' }, scopeOfSession(S));
     all.forward(1, { kind: 'extend', lockId: id('a'), leaseMs: 1, replaces: null });
     all.forward(1, release('s'), scopeOfSession(S));
-    expect(entries(all)).toEqual([[], [], [], []]);
+    expect(entries(all)).toEqual([[], [], [], [], []]);
   });
 });

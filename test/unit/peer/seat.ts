@@ -173,9 +173,12 @@ export class Seat {
 
   /** What was sent since the last call: `promised 1.p2 (v0) -> 1`. */
   said(): string[] {
-    const { sent } = this;
-    this.sent = [];
-    return sent.map(({ to, message }) => `${inWords(message)} -> ${to}`);
+    return this.sent.splice(0).map(({ to, message }) => `${inWords(message)} -> ${to}`);
+  }
+
+  /** The same, whole. */
+  messages(): VoteMessage[] {
+    return this.sent.splice(0).map(({ message }) => message);
   }
 
   /** What it told gateways and the other peers since the last call. */
