@@ -70,6 +70,8 @@ export const UNTOLD_MAX = 1_000;
 export const WARM_SCOPES = 2_000;
 export const FREEZE_SCOPES = 1_000;
 export const FREEZE_EVERY_MS = 200;
+/** From one walk over all of them to the next: what is frozen was not used for at least that long. */
+export const FREEZE_IDLE_MS = 30_000;
 
 /** What more than so many hold stays as objects: each look at one of their sessions would read all of it. */
 export const FREEZE_HOLDERS_MAX = 64;

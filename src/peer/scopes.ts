@@ -17,6 +17,7 @@ import {
   FREE_SCOPES_MAX,
   FREEZE_EVERY_MS,
   FREEZE_HOLDERS_MAX,
+  FREEZE_IDLE_MS,
   FREEZE_SCOPES,
   REAP_EVERY_MS,
   WARM_SCOPES,
@@ -79,6 +80,7 @@ export class Scopes {
   private readonly dueTimers = new Heap<Due>();
   /** Walks over the warm ones, again and again. */
   private hand: IterableIterator<Entry> | undefined;
+  private walkBegan = 0;
   private freezeAt = NEVER;
 
   constructor(port: ScopesPort) {
@@ -251,11 +253,16 @@ export class Scopes {
     this.freezeAt = NEVER;
     for (let looks = 0; looks < FREEZE_SCOPES; looks++) {
       if (this.entries.size - this.free.size <= WARM_SCOPES) return;
-      this.hand ??= this.entries.values();
+      if (this.hand === undefined) {
+        this.hand = this.entries.values();
+        this.walkBegan = this.port.now;
+      }
       const next = this.hand.next();
       if (next.done === true) {
+        // Whoever was not touched between two walks has rested long enough: a thaw costs a ballot and whole states.
         this.hand = undefined;
-        break;
+        this.freezeAt = Math.max(this.walkBegan + FREEZE_IDLE_MS, this.port.now + FREEZE_EVERY_MS);
+        return;
       }
       const entry = next.value;
       if (entry.touched) entry.touched = false;

@@ -18,7 +18,7 @@ const CALLERS = 256;
 /** To take all locks. */
 const HOLD_MAX_MS = 600_000;
 /** Before memory is looked at: what was only needed for a moment is to be gone. */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 90_000;
 /** So that what every peer needs once it works is not counted as the locks'. */
 const WARM_MS = 5_000;
 
