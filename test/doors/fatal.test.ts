@@ -37,6 +37,11 @@ test.skipIf(process.platform === 'win32')('a full disk', async () => {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1.0/lock`, { method: 'POST', headers, body });
     return ((await response.json()) as { status: string }).status;
   };
+  // The log's files are laid out at full size when the directory is made: that is not what is to fail here.
+  const first = start(port, 'unlimited');
+  await until('it is ready', () => first.out.startsWith('ready'));
+  first.child.kill('SIGTERM');
+  await until('it ended', () => first.code !== undefined);
   const full = start(port, 200);
   await until('it is ready', () => full.out.startsWith('ready'));
   const held: string[] = [];
