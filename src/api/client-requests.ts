@@ -9,10 +9,11 @@ import type { LockId, SessionId } from '../lock/state.ts';
 import { NO_EXPIRY, PERMITS_MAX } from '../lock/state.ts';
 import type { AcquireRequest, ClientRequest, ExtendRequest, ReleaseRequest } from '../peer/request.ts';
 import type { AcquireMessage, ExtendMessage, ReleaseMessage, RequestMessage } from '../protocol/messages.ts';
-import { type Door, makeSessionId } from './door.ts';
+import type { Door } from './door.ts';
 import { DURATION_MAX_MS, prettyDuration } from './durations.ts';
 import { faultOfName, isSessionId, isUuid } from './fields.ts';
 import type { Action, Identity } from './guard.ts';
+import { makeSessionId } from './ids.ts';
 import { invalid, type Problem } from './problems.ts';
 import {
   autoLease,

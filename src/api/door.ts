@@ -1,9 +1,6 @@
 /**
  * What every door is given: the peer that it asks, the guard that it passes, and the figures that it counts.
  */
-import { randomBytes, randomFillSync } from 'node:crypto';
-import { v7 } from 'uuid';
-import type { LockId, SessionId } from '../lock/state.ts';
 import type { Log } from '../mesh/log.ts';
 import type { RunningPeer, Standing } from '../mesh/types.ts';
 import type { AcquireRequest, ClientReply, ClientRequest, ExtendRequest, Which } from '../peer/request.ts';
@@ -20,34 +17,6 @@ export interface Door {
   readonly makeHolder: () => string;
   readonly waits: Waits<ClientReply>;
   readonly log: Pick<Log, 'warn'>;
-}
-
-/**
- * Makes up holder names, such as `p1-7f3a09c2d1-1k`.
- * Unique for ever: a name that is used twice would tell the second client that it holds the lock of the first.
- */
-export function holderMaker(peer: string): () => string {
-  const start = `${peer}-${randomBytes(5).toString('hex')}-`;
-  let count = 0;
-  return () => start + (++count).toString(36);
-}
-
-/** Asking the system for 16 random bytes each time was 2% of a busy peer's work. */
-const randomness = new Uint8Array(4_096);
-let taken = randomness.length;
-
-export function makeLockId(): LockId {
-  if (taken === randomness.length) {
-    randomFillSync(randomness);
-    taken = 0;
-  }
-  taken += 16;
-  return v7({ random: randomness.subarray(taken - 16, taken) }) as LockId;
-}
-
-/** A session's id: a UUID, so that it can never be that of a session which a peer keeps for itself. */
-export function makeSessionId(): SessionId {
-  return makeLockId() as string as SessionId;
 }
 
 /** Asks the peer; refuses at once while it can ask nobody. */

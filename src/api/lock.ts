@@ -10,7 +10,8 @@ import type { AcquireRequest, ExtendRequest, SessionWish, Which } from '../peer/
 import { implicitSession } from '../peer/sessions.ts';
 import type { Cancelled, Locked, Status, Unlocked } from './answers.ts';
 import { type Caller, holderOf } from './caller.ts';
-import { ask, type Door, giveBack, makeLockId } from './door.ts';
+import { ask, type Door, giveBack } from './door.ts';
+import { makeLockId } from './ids.ts';
 import type { Subject } from './refusals.ts';
 import { beatenAnswer, cancelledAnswer, lockedAnswer, statusAnswer, unlockedAnswer } from './replies.ts';
 import { autoLease, cancelsNothing, forcedRelease, noteForced } from './requests.ts';

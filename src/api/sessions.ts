@@ -6,7 +6,8 @@
 import type { SessionId } from '../lock/state.ts';
 import type { SessionBeat, SessionClosed, SessionOpen } from './answers.ts';
 import { type Caller, holderOf } from './caller.ts';
-import { ask, type Door, makeSessionId } from './door.ts';
+import { ask, type Door } from './door.ts';
+import { makeSessionId } from './ids.ts';
 import { beatAnswer, closedAnswer, openedAnswer } from './replies.ts';
 import { beatRequest, closeRequest, openRequest } from './requests.ts';
 import type { SessionRequest } from './schemas.ts';

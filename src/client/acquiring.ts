@@ -4,13 +4,14 @@
  * nothing is held; a lock id that may have been sent and is not held is given up in the mesh. When its session died,
  * or its grant ended before it came, it begins anew under another lock id, as long as it has time.
  */
+
+import { makeLockId } from '../api/ids.ts';
 import { type LockId, type Mode, NO_EXPIRY, type Priority } from '../lock/state.ts';
 import type { AcquireMessage, Locked } from '../protocol/messages.ts';
 import type { Core } from './core.ts';
 import { type Count, countOf, type Instant, leftOf } from './count.ts';
 import { BusyError, LockLostError, type QuorateError } from './errors.ts';
 import type { Call, Sink } from './failover.ts';
-import { makeLockId } from './ids.ts';
 import { HeldLock } from './lock.ts';
 import { errorOf } from './refusals.ts';
 import { type Member, type Session, unexpected } from './session.ts';

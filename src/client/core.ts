@@ -3,6 +3,8 @@
  * Always true: a lock id that was given up is cancelled, or released if it was granted after all, by whichever peer
  * can be reached; what cannot be told in time is told by the session's next heartbeats, or ends with the session.
  */
+
+import { holderMaker } from '../api/ids.ts';
 import type { LockId } from '../lock/state.ts';
 import type { Acquisition } from './acquiring.ts';
 import type { Clock } from './clock.ts';
@@ -10,7 +12,6 @@ import type { Instant } from './count.ts';
 import { QuorateError } from './errors.ts';
 import { Calls } from './failover.ts';
 import type { HttpClient } from './http.ts';
-import { holderMaker } from './ids.ts';
 import type { HeldLock } from './lock.ts';
 import type { Settings } from './options.ts';
 import { Session } from './session.ts';

@@ -3,11 +3,11 @@
  * Always true: what is returned is safe to send as it is; a refusal is an InvalidRequestError that names the field,
  * says what is wrong with it and what would be right. The limits are those of the API.
  */
+import { hostname } from 'node:os';
 import { DURATION_FORMS, prettyDuration, readDuration } from '../api/durations.ts';
 import { type LockId, NO_EXPIRY, type Priority } from '../lock/state.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { InvalidRequestError } from './errors.ts';
-import { ownName } from './ids.ts';
 import type { Duration, QuorateOptions } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -204,4 +204,13 @@ export function checkKeys(options: object, known: readonly string[]): void {
 export function signalOf(value: unknown): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value;
   throw invalid('signal', 'must be an AbortSignal');
+}
+
+/** Host name and process id, for names of holders. */
+export function ownName(): string {
+  const host = Buffer.from(hostname())
+    .subarray(0, 100)
+    .toString()
+    .replace(/[^\w.-]/g, '_');
+  return `${host || 'host'}-${process.pid}`;
 }

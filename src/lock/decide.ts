@@ -1,6 +1,6 @@
 /**
  * The rules of one scope: what a command comes to in a state, and which events it causes.
- * Pure and total. Rules L1 to L9 of ARCHITECTURE.md; each row below says which. After the events of a row come those
+ * Pure and total. Rules L1 to L10 of ARCHITECTURE.md; each row below says which. After the events of a row come those
  * that the new state calls for by itself (settle.ts).
  *
  *   row  command  guard                                    events              outcome

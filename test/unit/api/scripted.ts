@@ -3,8 +3,9 @@
  * written down.
  */
 
-import { type Door, holderMaker } from '../../../src/api/door.ts';
+import type { Door } from '../../../src/api/door.ts';
 import { Guard } from '../../../src/api/guard.ts';
+import { holderMaker } from '../../../src/api/ids.ts';
 import { Waits } from '../../../src/api/waits.ts';
 import type { Outcome } from '../../../src/lock/command.ts';
 import { EMPTY, type FencingToken, type Grant, type LeaseId, type LockId } from '../../../src/lock/state.ts';

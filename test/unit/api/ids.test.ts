@@ -1,7 +1,7 @@
 /** Names and ids that are never made twice. */
 import { expect, test } from 'vitest';
-import { holderMaker, makeLockId, ownName } from '../../../src/client/ids.ts';
-import { holderOf, lockIdOf, nameOf } from '../../../src/client/options.ts';
+import { holderMaker, makeLockId } from '../../../src/api/ids.ts';
+import { holderOf, lockIdOf, nameOf, ownName } from '../../../src/client/options.ts';
 
 test('lock ids are UUIDs of version 7, each another', () => {
   const ids = Array.from({ length: 1_000 }, makeLockId);

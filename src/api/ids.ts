@@ -1,13 +1,12 @@
 /**
- * Lock ids and names of holders.
+ * Lock ids, ids of sessions and names of holders, for the doors and for the client.
  * Always true: no two are ever the same, on this machine or another.
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { hostname } from 'node:os';
 import { v7 } from 'uuid';
-import type { LockId } from '../lock/state.ts';
+import type { LockId, SessionId } from '../lock/state.ts';
 
-/** Asking the system for 16 random bytes each time would cost more than the rest of the id. */
+/** Asking the system for 16 random bytes each time was 2% of a busy peer's work, and more than the rest of the id. */
 const randomness = new Uint8Array(4_096);
 let taken = randomness.length;
 
@@ -20,16 +19,15 @@ export function makeLockId(): LockId {
   return v7({ random: randomness.subarray(taken - 16, taken) }) as LockId;
 }
 
-/** Host name and process id, for names of holders. */
-export function ownName(): string {
-  const host = Buffer.from(hostname())
-    .subarray(0, 100)
-    .toString()
-    .replace(/[^\w.-]/g, '_');
-  return `${host || 'host'}-${process.pid}`;
+/** A session's id: a UUID, so that it can never be that of a session which a peer keeps for itself. */
+export function makeSessionId(): SessionId {
+  return makeLockId() as string as SessionId;
 }
 
-/** Makes up names of holders, such as `build-7-1234-9f3a09c2d1-1k`. */
+/**
+ * Makes up holder names, such as `p1-7f3a09c2d1-1k`.
+ * Unique for ever: a name that is used twice would tell the second client that it holds the lock of the first.
+ */
 export function holderMaker(prefix: string): () => string {
   const start = `${prefix}-${randomBytes(5).toString('hex')}-`;
   let count = 0;
