@@ -3,7 +3,6 @@
  * Always true: what is asked keeps to the bounds that HTTP keeps to; a refusal names the field, what is wrong with it
  * and what would be right. Checked by hand, as this runs for every message of every client.
  */
-
 import type { WireError } from '../lock/plain.ts';
 import type { LockId, SessionId } from '../lock/state.ts';
 import { NO_EXPIRY, PERMITS_MAX } from '../lock/state.ts';

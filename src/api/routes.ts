@@ -2,7 +2,6 @@
  * The routes of the HTTP door, each with its schemas; what they do stands in the files that they call.
  * Always true: a route authorizes before it acts, and counts what it answered.
  */
-
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';

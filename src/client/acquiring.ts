@@ -4,10 +4,10 @@
  * nothing is held; a lock id that may have been sent and is not held is given up in the mesh. When its session died,
  * or its grant ended before it came, it begins anew under another lock id, as long as it has time.
  */
-
 import { makeLockId } from '../api/ids.ts';
 import { type LockId, type Mode, NO_EXPIRY, type Priority } from '../lock/state.ts';
 import type { AcquireMessage, Locked } from '../protocol/messages.ts';
+import { NEVER } from '../vote/task.ts';
 import type { Core } from './core.ts';
 import { type Count, countOf, type Instant, leftOf } from './count.ts';
 import { BusyError, LockLostError, type QuorateError } from './errors.ts';
@@ -17,7 +17,6 @@ import { errorOf } from './refusals.ts';
 import { type Member, type Session, unexpected } from './session.ts';
 import type { Answer, Draft } from './way.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
 /** A grant of which less than this share is left when it comes is extended before it is handed on. */
 const ENOUGH_SHARE = 0.5;
 /** Refusals after which opening a session may be tried again. */

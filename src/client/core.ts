@@ -3,7 +3,6 @@
  * Always true: a lock id that was given up is cancelled, or released if it was granted after all, by whichever peer
  * can be reached; what cannot be told in time is told by the session's next heartbeats, or ends with the session.
  */
-
 import { holderMaker } from '../api/ids.ts';
 import type { LockId } from '../lock/state.ts';
 import type { Acquisition } from './acquiring.ts';

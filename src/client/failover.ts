@@ -5,6 +5,7 @@
  * or may yet.
  */
 import { Heap, type Timed } from '../peer/heap.ts';
+import { NEVER } from '../vote/task.ts';
 import type { Clock } from './clock.ts';
 import type { Instant } from './count.ts';
 import { NoQuorumError, OutcomeUnknownError, type QuorateError } from './errors.ts';
@@ -46,7 +47,6 @@ export interface CallOptions {
   readonly patienceMs?: number;
 }
 
-const NEVER = Number.POSITIVE_INFINITY;
 const NOBODY: readonly Peer[] = [];
 
 export class Call implements Asker, Timed {

@@ -6,19 +6,18 @@
  */
 import { type LockId, type Mode, NO_EXPIRY } from '../lock/state.ts';
 import type { Locked } from '../protocol/messages.ts';
+import { NEVER } from '../vote/task.ts';
 import type { Core } from './core.ts';
 import { type Count, countOf, givenUpAt, type Instant, leftOf, wasSuspended } from './count.ts';
 import { LockLostError, OutcomeUnknownError, type QuorateError } from './errors.ts';
 import type { Call } from './failover.ts';
 import { durationOf } from './options.ts';
 import { errorOf } from './refusals.ts';
-import type { Member, Session } from './session.ts';
-import { unexpected } from './session.ts';
+import { type Member, type Session, unexpected } from './session.ts';
 import type { Ticking } from './ticker.ts';
 import type { Duration, Lock } from './types.ts';
 import type { Answer } from './way.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
 /** A lease that is kept alive is extended when this share of it is over. */
 const EXTEND_SHARE = 0.5;
 /** An extension that a peer has not answered after this share of the lease is sent to another one. */

@@ -2,7 +2,6 @@
  * A peer that answers what a test says, for replies that a real core gives seldom or late. What the doors ask is
  * written down.
  */
-
 import type { Door } from '../../../src/api/door.ts';
 import { Guard } from '../../../src/api/guard.ts';
 import { holderMaker } from '../../../src/api/ids.ts';
