@@ -24,20 +24,19 @@ import type { Acquire, Outcome } from './command.ts';
 import type { Decision } from './decide.ts';
 import { evolve, evolveAll, type LockEvent } from './event.ts';
 import { aheadOf, findWaiter, lengthOf } from './queue.ts';
+import { RETIRED_RING } from './ring.ts';
 import { settling } from './settle.ts';
 import {
   claimantOf,
   type FencingToken,
   findGrant,
   findParked,
-  findRetired,
   type Grant,
   hasRoom,
   type LeaseId,
   type LockState,
   newGrant,
   permitsOf,
-  RETIRED_RING,
   slotsOf,
   takeSlot,
   WAITERS_MAX,
@@ -72,7 +71,7 @@ export function acquire(state: LockState, command: Acquire, leaseId: LeaseId): D
     if (!isSame(parked, command)) return unchanged({ kind: 'mismatch' });
     return command.wait ? adopt(state, command, parked, leaseId) : unchanged(queuedAt(state, parked));
   }
-  const old = findRetired(state, lockId);
+  const old = state.retired.find(lockId);
   if (old !== undefined) {
     return unchanged({ kind: 'ended', ending: old.ending, token: old.token, note: old.note });
   }

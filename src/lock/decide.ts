@@ -43,7 +43,6 @@ import { settling } from './settle.ts';
 import {
   findGrant,
   findParked,
-  findRetired,
   type Grant,
   type LeaseId,
   type LockId,
@@ -144,7 +143,7 @@ function release(state: LockState, command: Release): Decision {
         : { kind: 'ended', lockId, ending: 'forced', note: `${force.by}: ${force.reason}` };
     return { outcome: { kind: 'released', token: held.token, repeat: false }, events: [event] };
   }
-  const old = findRetired(state, lockId);
+  const old = state.retired.find(lockId);
   if (old?.ending === 'released' || (force !== null && old?.ending === 'forced'))
     return unchanged({ kind: 'released', token: old.token, repeat: true });
   return elsewhere(state, lockId);
@@ -171,7 +170,7 @@ function cancel(state: LockState, command: Cancel): Decision {
   if (held !== undefined) return repeated(held);
   const waiter = findWaiter(state.queue, lockId);
   if (waiter !== undefined && gateway !== null && waiter.gateway !== gateway) return queued(state, waiter);
-  if (findRetired(state, lockId)?.ending === 'cancelled') return CANCELLED;
+  if (state.retired.find(lockId)?.ending === 'cancelled') return CANCELLED;
   return ended(state, lockId) ?? { outcome: CANCELLED.outcome, events: [ending(lockId, 'cancelled')] };
 }
 
@@ -232,7 +231,7 @@ function repeated(grant: Grant): Decision {
 }
 
 function ended(state: LockState, lockId: LockId): Decision | undefined {
-  const old = findRetired(state, lockId);
+  const old = state.retired.find(lockId);
   if (old === undefined) return undefined;
   return unchanged({ kind: 'ended', ending: old.ending, token: old.token, note: old.note });
 }

@@ -16,8 +16,6 @@ import {
   NO_EXPIRY,
   NO_TOKEN,
   newGrant,
-  RETIRED_RING,
-  type Retired,
   type SessionId,
   type Upgrade,
   type Waiter,
@@ -246,7 +244,6 @@ function giveBack(state: LockState, which: (held: Grant) => boolean): LockState 
 function retire(state: LockState, lockId: LockId, ending: Ending, note: string | null): LockState {
   const held = findGrant(state, lockId);
   const waiter = held === undefined ? findWaiter(state.queue, lockId) : undefined;
-  const entry: Retired = { lockId, ending, token: held?.token ?? NO_TOKEN, note };
   return {
     token: state.token,
     holders: held === undefined ? state.holders : state.holders.filter((grant) => grant !== held),
@@ -254,19 +251,9 @@ function retire(state: LockState, lockId: LockId, ending: Ending, note: string |
     parked: remove(state.parked, lockId),
     upgrade: state.upgrade?.lockId === lockId ? null : state.upgrade,
     arrivals: state.arrivals,
-    retired: withNewest(state.retired, entry),
+    retired: state.retired.with(lockId, ending, held?.token ?? NO_TOKEN, note),
     retirements: state.retirements + 1,
   };
-}
-
-/** Written out: this copy is made at every end of a lock, at every voter. */
-function withNewest(ring: readonly Retired[], entry: Retired): Retired[] {
-  const from = ring.length < RETIRED_RING ? 0 : 1;
-  const last = ring.length - from;
-  const next = new Array<Retired>(last + 1);
-  for (let i = 0; i < last; i++) next[i] = ring[i + from]!;
-  next[last] = entry;
-  return next;
 }
 
 /** Everybody who waits or is kept a place at this gateway or with this session. */

@@ -7,6 +7,7 @@
  * Values are immutable and shared between states. Knows nothing of votes, clocks or machines.
  */
 import { NOBODY, type Queue } from './queue.ts';
+import { NONE_RETIRED, type Ring } from './ring.ts';
 import { first, get, type Tree } from './tree.ts';
 
 /** A number, per scope, larger at every grant, for ever. Guarded resources compare it. */
@@ -34,9 +35,6 @@ export type Priority = 'high' | 'normal' | 'low';
 
 /** A lease of this many milliseconds never expires (`timeout: "none"`). */
 export const NO_EXPIRY = 0;
-
-/** How many ended lock ids a scope remembers (L4). */
-export const RETIRED_RING = 64;
 
 /** Waiters, parked places and unclaimed promotions that one scope admits. */
 export const WAITERS_MAX = 20_000;
@@ -167,7 +165,7 @@ export interface LockState {
   readonly upgrade: Upgrade | null;
   /** How many ever came to wait, or were granted ahead of somebody who waits. */
   readonly arrivals: number;
-  readonly retired: readonly Retired[];
+  readonly retired: Ring;
   /** How many lock ids were ever retired; tells how far back `retired` reaches. */
   readonly retirements: number;
 }
@@ -180,7 +178,7 @@ export const EMPTY: LockState = {
   parked: undefined,
   upgrade: null,
   arrivals: 0,
-  retired: [],
+  retired: NONE_RETIRED,
   retirements: 0,
 };
 
@@ -193,15 +191,6 @@ export function findGrant(state: LockState, lockId: LockId): Grant | undefined {
 /** The place that is kept under this lock id, or undefined. */
 export function findParked(state: LockState, lockId: LockId): Waiter | undefined {
   return get(state.parked, lockId);
-}
-
-/** The retirement of this lock id, if the ring still remembers it. Newest first: repeats come soon. */
-export function findRetired(state: LockState, lockId: LockId): Retired | undefined {
-  for (let i = state.retired.length - 1; i >= 0; i--) {
-    const entry = state.retired[i]!;
-    if (entry.lockId === lockId) return entry;
-  }
-  return undefined;
 }
 
 /** Whether nobody holds, waits or is kept a place. */

@@ -6,6 +6,7 @@
  */
 import { flag, LOCK_ID_CHARS_MAX, list, NOTE_CHARS_MAX, natural, text, upTo, WireError } from './plain.ts';
 import { everybody, join, NOBODY, PASSED_MAX, type Queue } from './queue.ts';
+import { RETIRED_RING, Ring } from './ring.ts';
 import {
   type Claimant,
   EMPTY,
@@ -14,7 +15,6 @@ import {
   type LockId,
   type LockState,
   type Mode,
-  RETIRED_RING,
   type Retired,
   slotsOf,
   type Upgrade,
@@ -174,12 +174,11 @@ export function stateToWire(state: LockState): unknown[] | null {
   const endings: number[] = [];
   const tokens: number[] = [];
   const notes: unknown[] = [];
-  for (let i = 0; i < retired.length; i++) {
-    const entry = retired[i]!;
-    ids = i === 0 ? entry.lockId : ids + COMMA + entry.lockId;
-    endings.push(endingToWire(entry.ending));
-    tokens.push(entry.token);
-    if (entry.note !== null) notes.push(i, entry.note);
+  for (const { lockId, ending, token, note } of retired) {
+    if (note !== null) notes.push(tokens.length, note);
+    ids = tokens.length === 0 ? lockId : ids + COMMA + lockId;
+    endings.push(endingToWire(ending));
+    tokens.push(token);
   }
   return [
     state.token,
@@ -245,7 +244,7 @@ export function upgradeFromWire(u: unknown): Upgrade {
 }
 
 /** @param a the whole state: the ring is in four of its columns. */
-function retiredFromWire(a: readonly unknown[], retirements: number): Retired[] {
+function retiredFromWire(a: readonly unknown[], retirements: number): Ring {
   const endings = list(a[4], 0, 'state.endings');
   const tokens = list(a[5], 0, 'state.tokens');
   const notes = list(a[6], 0, 'state.notes');
@@ -269,7 +268,7 @@ function retiredFromWire(a: readonly unknown[], retirements: number): Retired[] 
     if (noted) note += 2;
   }
   if (note !== notes.length) throw new WireError('state.notes', 'are not pairs of place and text, in order');
-  return retired;
+  return Ring.of(retired);
 }
 
 function checkHolders(holders: readonly Grant[], token: FencingToken, upgrade: Upgrade | null): void {

@@ -22,8 +22,7 @@ export function differenceOf(before: LockState, after: LockState): Fact[] {
   const facts: Fact[] = [];
   const held = new Map<LockId, Grant>();
   for (const grant of before.holders) held.set(grant.lockId, grant);
-  const fresh = Math.min(after.retirements - before.retirements, after.retired.length);
-  const retired = fresh > 0 ? after.retired.slice(-fresh) : [];
+  const retired = after.retired.newest(after.retirements - before.retirements);
 
   addForgotten(facts, before, isThere(after), retired);
   const grants = grantsIn(before, after, held, retired).sort((a, b) => a.token - b.token);

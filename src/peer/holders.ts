@@ -29,8 +29,12 @@ export class Holders {
     gone: (grant: Grant) => void,
   ): void {
     const { holders } = entry.register.state;
+    if (before.holders.length === 0) {
+      for (const grant of holders) this.came(grant);
+      return;
+    }
     const has = namesOf(holders);
-    const had = namesOf(before.holders);
+    const had = has === undefined ? undefined : namesOf(before.holders);
     for (const grant of holders) if (had?.get(grant.lockId) !== grant.holder) this.came(grant);
     for (let i = 0; i < before.holders.length; i++) {
       const grant = before.holders[i]!;

@@ -12,8 +12,8 @@ export class OwnCommands {
   private readonly questions: Questions;
   private readonly gateway: () => SessionId;
   private readonly wall: () => number;
-  /** How many requests and commands are under way about each lock id. */
-  private readonly handled = new Map<string, number>();
+  /** How many requests and commands are under way about each lock id, of whatever scope: it has one nearly always. */
+  private readonly handled = new Map<LockId, number>();
 
   constructor(questions: Questions, gateway: () => SessionId, wall: () => number) {
     this.questions = questions;
@@ -28,9 +28,9 @@ export class OwnCommands {
     command: Command,
     then?: (now: number, found: Decided) => void,
   ): void {
-    this.handle(scope, lockId, 1);
+    this.handle(lockId, 1);
     this.questions.ask(now, scope, command, now + UNDO_MS, (at, finding) => {
-      this.handle(scope, lockId, -1);
+      this.handle(lockId, -1);
       if (finding.kind === 'decided') then?.(at, finding);
     });
   }
@@ -40,14 +40,13 @@ export class OwnCommands {
   }
 
   /** One more, or one less, is under way about this lock id. */
-  handle(scope: string, lockId: LockId, by: 1 | -1): void {
-    const key = `${lockId} ${scope}`;
-    const left = (this.handled.get(key) ?? 0) + by;
-    if (left === 0) this.handled.delete(key);
-    else this.handled.set(key, left);
+  handle(lockId: LockId, by: 1 | -1): void {
+    const left = (this.handled.get(lockId) ?? 0) + by;
+    if (left === 0) this.handled.delete(lockId);
+    else this.handled.set(lockId, left);
   }
 
-  isHandled(scope: string, lockId: LockId): boolean {
-    return this.handled.has(`${lockId} ${scope}`);
+  isHandled(lockId: LockId): boolean {
+    return this.handled.has(lockId);
   }
 }

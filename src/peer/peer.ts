@@ -151,11 +151,15 @@ export class Peer {
 
   private submit(from: number, message: Message & { kind: 'forward' }): void {
     const { request, scope, command, waitMs } = message;
-    if (this.voter === undefined || this.forwards.has(request)) return;
+    if (this.voter === undefined) return;
+    // What this peer forwards to itself crosses no network.
+    if (from !== this.config.me) {
+      if (this.forwards.has(request)) return;
+      this.forwards.add(request);
+    }
     if (isFromGateway(command) && sessionOfScope(scope) === undefined) {
       this.heardOf(command.gateway, from);
     }
-    this.forwards.add(request);
     const limit = this.voter.limitOf(scope, command);
     if (limit !== undefined) this.answer(from, request, { kind: 'overloaded', limit });
     else this.voter.submit(scope, { command, deadline: this.now + waitMs, from, request, sent: false });

@@ -102,7 +102,7 @@ export class Places {
   /** A request arrived. */
   begin(pending: Pending): void {
     const { request } = pending;
-    if (request.op === 'acquire') this.commands.handle(request.scope, request.lockId, 1);
+    if (request.op === 'acquire') this.commands.handle(request.lockId, 1);
   }
 
   /** The request is over, and so is its place here. */
@@ -110,8 +110,7 @@ export class Places {
     this.remove(pending);
     if (pending.over) return;
     pending.over = true;
-    if (pending.request.op === 'acquire')
-      this.commands.handle(pending.request.scope, pending.request.lockId, -1);
+    if (pending.request.op === 'acquire') this.commands.handle(pending.request.lockId, -1);
   }
 
   /** Goes on once this gateway's session is open, so that the request may come to wait under it (T6). */
@@ -349,7 +348,7 @@ export class Places {
 
   /** Bound to this gateway, but nobody here knows of it. */
   private parkStray(now: number, scope: string, lockId: LockId): void {
-    if (!this.commands.isHandled(scope, lockId)) this.commands.park(now, scope, lockId);
+    if (!this.commands.isHandled(lockId)) this.commands.park(now, scope, lockId);
   }
 
   /** @param moves whether whoever waits elsewhere by now is to wait here. */

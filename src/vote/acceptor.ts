@@ -112,6 +112,8 @@ function noteAges(
   now: number,
 ): readonly number[] {
   if (before.holders === after.holders) return noted;
+  if (after.holders.length === 0) return NOBODY_NOTED;
+  if (before.holders.length === 0) return after.holders.length === 1 ? [now] : after.holders.map(() => now);
   const known = new Map<LockId, number>();
   for (let i = 0; i < before.holders.length; i++) known.set(before.holders[i]!.lockId, i);
   return after.holders.map((grant) => {
@@ -119,6 +121,8 @@ function noteAges(
     return i !== undefined && before.holders[i]!.leaseId === grant.leaseId ? noted[i]! : now;
   });
 }
+
+const NOBODY_NOTED: readonly number[] = [];
 
 export function nackOf(register: Register, ballot: Ballot): Omit<Nack, 'scope'> {
   return { kind: 'nack', ballot, promised: register.promised };

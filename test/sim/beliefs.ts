@@ -10,14 +10,7 @@
 import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
 import { findWaiter } from '../../src/lock/queue.ts';
 import type { LockId, Mode } from '../../src/lock/state.ts';
-import {
-  EMPTY,
-  findGrant,
-  findParked,
-  findRetired,
-  type LockState,
-  permitsOf,
-} from '../../src/lock/state.ts';
+import { EMPTY, findGrant, findParked, type LockState, permitsOf } from '../../src/lock/state.ts';
 import type { ClientReply, ClientRequest } from '../../src/peer/request.ts';
 import type { Chains } from './chain.ts';
 import { type Journal, Violation } from './journal.ts';
@@ -198,7 +191,7 @@ function fitsBetween(reply: ClientReply & { kind: 'decided' }, before: LockState
 function isKnown(state: LockState, lockId: LockId): boolean {
   return (
     findGrant(state, lockId) !== undefined ||
-    findRetired(state, lockId) !== undefined ||
+    state.retired.find(lockId) !== undefined ||
     findParked(state, lockId) !== undefined ||
     findWaiter(state.queue, lockId) !== undefined
   );
@@ -236,7 +229,7 @@ function fitsState(
         sameHolders(state, view.holders)
       );
     case 'released': {
-      const ending = findRetired(state, lockId!)?.ending;
+      const ending = state.retired.find(lockId!)?.ending;
       return (
         ending === 'released' || (ending === 'forced' && request.op === 'release' && request.force !== null)
       );
@@ -244,7 +237,7 @@ function fitsState(
     case 'misfit':
       return permitsOf(state) === outcome.permits;
     case 'ended':
-      return findRetired(state, lockId!)?.ending === outcome.ending;
+      return state.retired.find(lockId!)?.ending === outcome.ending;
     case 'not_found':
       if (request.op === 'release' && request.lockId === null) return state.holders.length === 0;
       return lockId === null || findGrant(state, lockId) === undefined || request.op === 'heartbeat';

@@ -10,16 +10,9 @@
  * the ring forgot it), ended-unasked (a lock ends as released only if somebody asked for that).
  */
 import { classOf, everybody, findWaiter, OVERTAKEN_MAX, PRIORITIES } from '../../src/lock/queue.ts';
+import { RETIRED_RING } from '../../src/lock/ring.ts';
 import { settling } from '../../src/lock/settle.ts';
-import {
-  findGrant,
-  findParked,
-  findRetired,
-  type Grant,
-  type LockId,
-  type LockState,
-  RETIRED_RING,
-} from '../../src/lock/state.ts';
+import { findGrant, findParked, type Grant, type LockId, type LockState } from '../../src/lock/state.ts';
 import { values } from '../../src/lock/tree.ts';
 import { type Ballot, compareBallots, compareStamps } from '../../src/vote/ballot.ts';
 import { type Journal, Violation } from './journal.ts';
@@ -206,11 +199,8 @@ export class Chains {
     );
     if (again !== undefined && !record.anew.has(again.lockId) && !this.watcher.wanted(again.lockId))
       throw new Violation('granted-again', `${scope}: ${again.lockId} had ended`);
-    const fresh = Math.min(
-      link.state.retirements - (last?.state.retirements ?? 0),
-      link.state.retired.length,
-    );
-    for (const { lockId, ending, token } of link.state.retired.slice(link.state.retired.length - fresh)) {
+    const fresh = link.state.retirements - (last?.state.retirements ?? 0);
+    for (const { lockId, ending, token } of link.state.retired.newest(fresh)) {
       record.ended.set(lockId, link.state.retirements);
       if (ending === 'released' && token > 0 && !this.watcher.mayRelease(scope, lockId)) {
         throw new Violation('ended-unasked', `${scope}: nobody asked to release ${lockId}`);
@@ -317,11 +307,14 @@ export function sameState(a: LockState, b: LockState): boolean {
     a.upgrade?.lockId === b.upgrade?.lockId &&
     a.arrivals === b.arrivals &&
     a.queue.passed.join() === b.queue.passed.join() &&
-    a.retired.length === b.retired.length &&
-    a.retired.every(
-      (entry, i) => entry.lockId === b.retired[i]!.lockId && entry.ending === b.retired[i]!.ending,
-    )
+    endings(a) === endings(b)
   );
+}
+
+function endings({ retired }: LockState): string {
+  let text = '';
+  for (const { lockId, ending } of retired) text += `${lockId} ${ending},`;
+  return text;
 }
 
 /** Why `later` cannot have grown out of `earlier`, or ''. */
@@ -335,16 +328,15 @@ function whyNotWithin(earlier: LockState, later: LockState): string {
       if (still.token < grant.token || (still.token !== grant.token && !mayChangeToken(grant, still)))
         return `${grant.lockId} changed its token`;
     } else if (grant.unclaimed !== null && isWaiting(later, grant.lockId)) continue;
-    else if (!forgotten && findRetired(later, grant.lockId) === undefined) return `${grant.lockId} vanished`;
+    else if (!forgotten && later.retired.find(grant.lockId) === undefined) return `${grant.lockId} vanished`;
   }
   for (const { lockId } of [...everybody(earlier.queue), ...values(earlier.parked)]) {
     if (forgotten || isWaiting(later, lockId) || findGrant(later, lockId) !== undefined) continue;
-    if (findRetired(later, lockId) === undefined) return `${lockId} lost its place`;
+    if (later.retired.find(lockId) === undefined) return `${lockId} lost its place`;
   }
   const common = Math.min(earlier.retired.length, RETIRED_RING - (later.retirements - earlier.retirements));
-  for (let i = 1; i <= common; i++) {
-    const entry = earlier.retired[earlier.retired.length - i]!;
-    if (findRetired(later, entry.lockId)?.ending !== entry.ending)
+  for (const entry of earlier.retired.newest(common)) {
+    if (later.retired.find(entry.lockId)?.ending !== entry.ending)
       return `${entry.lockId} is no longer ${entry.ending}`;
   }
   return '';

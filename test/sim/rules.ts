@@ -2,10 +2,12 @@
  * The rules of a run: the real ones, or the real ones with one replaced by a wrong one. Each wrong rule leaves out
  * what the design says must not be left out; the simulator must catch every one of them.
  */
+
 import { type Decision, decide as decideWhole } from '../../src/lock/decide.ts';
 import { evolve, evolveAll, type LockEvent } from '../../src/lock/event.ts';
 import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
 import { findWaiter, inOrder, lengthOf, NOBODY, nextOf, type Queue } from '../../src/lock/queue.ts';
+import { NONE_RETIRED } from '../../src/lock/ring.ts';
 import { findGrant, type LeaseId, type LockId, type LockState, type Waiter } from '../../src/lock/state.ts';
 import type { GatewayRules } from '../../src/peer/gateway.ts';
 import { RULES } from '../../src/peer/peer.ts';
@@ -102,7 +104,7 @@ export const BROKEN: Record<string, Rules> = {
     ...REAL,
     decide: (state, command, leaseId) =>
       command.kind === 'acquire'
-        ? decide({ ...state, retired: [] }, command, leaseId)
+        ? decide({ ...state, retired: NONE_RETIRED }, command, leaseId)
         : decide(state, command, leaseId),
   },
   /** L4: an acquire from before the ring's memory is taken as new. */

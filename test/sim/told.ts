@@ -174,8 +174,8 @@ function endings(before: LockState, after: LockState, facts: readonly Fact[], co
   const known = told.filter(({ ending }) => ending !== null);
   if (!compared && known.length < told.length) return 'has an ending without a reason';
   const count = after.retirements - before.retirements;
-  const real = after.retired.slice(-Math.min(count, after.retired.length));
-  const expected = count === 0 ? [] : real.map(({ lockId, ending }) => `${ending} ${lockId}`);
+  const real = after.retired.newest(count);
+  const expected = real.map(({ lockId, ending }) => `${ending} ${lockId}`);
   // More than the ring remembers may end in one change: then its newest are the last that were told.
   const list = known.map(({ lockId, ending }) => `${ending} ${lockId}`).slice(-Math.max(expected.length, 1));
   if (known.length > count || list.join() !== expected.join()) return `ended ${expected}, told ${list}`;

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { Command, Outcome } from '../../src/lock/command.ts';
 import type { LockEvent } from '../../src/lock/event.ts';
 import { join, NOBODY, PASSED_MAX } from '../../src/lock/queue.ts';
+import { RETIRED_RING, Ring } from '../../src/lock/ring.ts';
 import {
   type Claimant,
   EMPTY,
@@ -18,7 +19,6 @@ import {
   type Mode,
   PERMITS_MAX,
   type Priority,
-  RETIRED_RING,
   type Retired,
   type SessionId,
   type Waiter,
@@ -179,7 +179,7 @@ function stateOf(drawn: Parts): LockState {
         ? null
         : { lockId: holders.at(-1)!.lockId, gateway: drawn.upgrade },
     arrivals: last,
-    retired: drawn.retired.map(apart),
+    retired: Ring.of(drawn.retired.map(apart)),
     retirements: drawn.retired.length + (drawn.retired.length === RETIRED_RING ? drawn.more : 0),
   };
 }

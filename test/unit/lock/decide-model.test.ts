@@ -8,13 +8,13 @@ import { describe, expect, test } from 'vitest';
 import { decide } from '../../../src/lock/decide.ts';
 import { evolve, type LockEvent } from '../../../src/lock/event.ts';
 import { everybody, inOrder, nextOf, PRIORITIES } from '../../../src/lock/queue.ts';
+import { RETIRED_RING } from '../../../src/lock/ring.ts';
 import {
   type Grant,
   type LeaseId,
   type LockId,
   type LockState,
   NO_EXPIRY,
-  RETIRED_RING,
   type Waiter,
 } from '../../../src/lock/state.ts';
 import { values } from '../../../src/lock/tree.ts';
@@ -294,7 +294,7 @@ describe('what ended stays ended (L4)', () => {
     const state = wornOut(times);
     const first = Math.max(0, times - 64);
     expect(state.retirements).toBe(times);
-    expect(state.retired.map((entry) => entry.lockId)).toEqual(
+    expect([...state.retired].map((entry) => entry.lockId)).toEqual(
       Array.from({ length: Math.min(64, times) }, (_, i) => wornId(first + i)),
     );
     const outcomes = Array.from({ length: times }, (_, i) => {

@@ -1,6 +1,7 @@
 /** What random commands should have met in the end, so that a draw which never meets it cannot pass for a proof. */
 import type { LockEvent } from '../../../src/lock/event.ts';
-import { type LockState, RETIRED_RING } from '../../../src/lock/state.ts';
+import { RETIRED_RING } from '../../../src/lock/ring.ts';
+import type { LockState } from '../../../src/lock/state.ts';
 import type { Notebook } from './model.ts';
 
 /** What lies between command and outcome, so that a draw without it is noticed. */

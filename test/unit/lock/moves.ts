@@ -4,6 +4,7 @@ import type { Command, Outcome } from '../../../src/lock/command.ts';
 import { decide } from '../../../src/lock/decide.ts';
 import { evolveAll, type LockEvent } from '../../../src/lock/event.ts';
 import { everybody } from '../../../src/lock/queue.ts';
+import { RETIRED_RING } from '../../../src/lock/ring.ts';
 import {
   EMPTY,
   type Grant,
@@ -13,7 +14,6 @@ import {
   type Mode,
   NO_EXPIRY,
   type Priority,
-  RETIRED_RING,
   type SessionId,
   type Waiter,
   type Wish,

@@ -37,7 +37,7 @@ export function pageOf(state: LockState): Page {
     away: entriesOf(state.parked).map(([, waiter]) => waiter as Waiter),
     upgrade: state.upgrade,
     arrivals: state.arrivals,
-    retired: state.retired.map(({ lockId, ending, token, note }) => ({
+    retired: [...state.retired].map(({ lockId, ending, token, note }) => ({
       id: lockId,
       why: ending,
       token,

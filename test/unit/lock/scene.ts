@@ -5,6 +5,7 @@ import type { Acquire, Command, Outcome } from '../../../src/lock/command.ts';
 import { decide } from '../../../src/lock/decide.ts';
 import { evolveAll, type LockEvent } from '../../../src/lock/event.ts';
 import { join, NOBODY } from '../../../src/lock/queue.ts';
+import { Ring } from '../../../src/lock/ring.ts';
 import type {
   Ending,
   FencingToken,
@@ -118,7 +119,7 @@ export function scope(scene: Scene): LockState {
     parked: parked.reduce<LockState['parked']>((tree, kept) => set(tree, kept.lockId, kept), undefined),
     upgrade,
     arrivals: lastArrival(scene),
-    retired,
+    retired: Ring.of(retired),
     retirements: RETIREMENTS,
   };
 }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NOBODY } from '../../../src/lock/queue.ts';
+import { Ring } from '../../../src/lock/ring.ts';
 import { EMPTY, isFree } from '../../../src/lock/state.ts';
 import { type Figures, freeze, thaw } from '../../../src/peer/cold.ts';
 import { overAt, type Register } from '../../../src/vote/acceptor.ts';
@@ -93,7 +94,7 @@ describe('what it takes', () => {
     const retired = Array.from({ length: 64 }, (_, i) => {
       return { lockId: id(`${LOCK.slice(0, -2)}${i + 10}`), ending: 'released', token: i, note: null };
     });
-    const worn = { ...lock, state: { ...state, retired: retired as never, retirements: 64 } };
+    const worn = { ...lock, state: { ...state, retired: Ring.of(retired as never), retirements: 64 } };
     expect(freeze(worn, NO_FIGURES, 1_700).length).toBeLessThan(64 * (LOCK.length + 10) + 250);
   });
 

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { evolveAll, type LockEvent } from '../../../src/lock/event.ts';
-import { EMPTY, type LockState, RETIRED_RING } from '../../../src/lock/state.ts';
+import { RETIRED_RING } from '../../../src/lock/ring.ts';
+import { EMPTY, type LockState } from '../../../src/lock/state.ts';
 import { differenceOf } from '../../../src/peer/difference.ts';
 import { play, scene } from '../lock/moves.ts';
 import { AT, ended, held, id, NEW_LEASE, promoted, scope, unclaimed, waiter } from '../lock/scene.ts';
@@ -25,8 +26,8 @@ test('whatever happens in between, the facts make of the first state the second'
         token = fact.token;
       }
       const endings = facts.filter(({ ending }) => ending !== null).map(({ lockId }) => lockId);
-      const count = Math.min(after.retirements - before.retirements, after.retired.length);
-      expect(endings).toEqual(count === 0 ? [] : after.retired.slice(-count).map(({ lockId }) => lockId));
+      const ended = after.retired.newest(after.retirements - before.retirements);
+      expect(endings).toEqual(ended.map(({ lockId }) => lockId));
     }),
     { numRuns: 300 },
   );

@@ -43,7 +43,7 @@ test('whatever happens, the facts make of each state the next', () => {
           .map(({ lockId, ending }) => [lockId, ending]);
         const count = after.retirements - before.retirements;
         expect(endings.length).toBe(count);
-        const ring = after.retired.map(({ lockId, ending }) => [lockId, ending]);
+        const ring = [...after.retired].map(({ lockId, ending }) => [lockId, ending]);
         expect(endings.slice(-ring.length || undefined).slice(-count || undefined)).toEqual(
           count === 0 ? [] : ring.slice(-count),
         );

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { LockEvent } from '../../../src/lock/event.ts';
+import { Ring } from '../../../src/lock/ring.ts';
 import {
   EMPTY,
   type FencingToken,
@@ -59,7 +60,7 @@ const EVENTS: readonly LockEvent[] = [
 const AFTER_EVENTS: LockState = {
   ...EMPTY,
   token: 9 as FencingToken,
-  retired: [{ lockId: 'x' as LockId, ending: 'released', token: 1 as FencingToken, note: null }],
+  retired: Ring.of([{ lockId: 'x' as LockId, ending: 'released', token: 1 as FencingToken, note: null }]),
   retirements: 1,
 };
 const NOTED = 100;
