@@ -5,7 +5,7 @@
  * refused, for two scopes must never become one by a replacement character.
  */
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { invalid, Problem } from './problems.ts';
 
 export const BODY_BYTES_MAX = 1024 * 1024;
@@ -15,14 +15,22 @@ const EXAMPLE = '{"scope":"db-migration","action":"lock"}';
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const json = ['application/json', 'application/x-www-form-urlencoded'];
-  app.addContentTypeParser(json, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
-    readJson(body),
-  );
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    const type = request.headers['content-type'];
-    if (type !== undefined) throw otherType();
-    return readJson(body);
+  app.addContentTypeParser(json, { parseAs: 'buffer' }, (_request, body, done) => read(body as Buffer, done));
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
+    if (request.headers['content-type'] === undefined) read(body as Buffer, done);
+    else done(otherType());
   });
+}
+
+function read(body: Buffer, done: (error: Error | null, value?: object | null) => void): void {
+  let value: object | null;
+  try {
+    value = readJson(body);
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  done(null, value);
 }
 
 export function otherType(): Problem {

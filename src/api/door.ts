@@ -52,12 +52,12 @@ export function notForwarded(
 }
 
 async function askPeer(door: Door, request: ClientRequest, exchange?: Exchange): Promise<ClientReply> {
-  const options = {
-    timeoutMs: door.requestMs,
-    ...(exchange === undefined ? {} : { signal: exchange.signal }),
-  };
+  const { peer, requestMs: timeoutMs } = door;
   try {
-    return await door.peer.request(request, options);
+    return await peer.request(
+      request,
+      exchange === undefined ? { timeoutMs } : { timeoutMs, asker: exchange },
+    );
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const detail = `This peer could not see the request through: ${why}.`;

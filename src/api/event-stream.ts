@@ -33,8 +33,7 @@ const STOPS = 'This peer is stopping: watch at another peer.';
 /** Streams until the stream is over. The caller has authorized it, and has taken the response from the framework. */
 export async function streamEvents(door: Door, scope: string, exchange: Exchange): Promise<void> {
   const stream = new EventStream(scope, exchange.response);
-  const run = () =>
-    new Promise<ClientReply>((resolve) => stream.begin(door, exchange.signal, () => resolve(OVER)));
+  const run = () => new Promise<ClientReply>((resolve) => stream.begin(door, exchange, () => resolve(OVER)));
   await door.waits.until(
     run,
     () => stream.end(STOPS),
@@ -60,13 +59,13 @@ class EventStream {
   }
 
   /** @param done called once it is over. */
-  begin(door: Door, signal: AbortSignal, done: () => void): void {
+  begin(door: Door, exchange: Exchange, done: () => void): void {
     this.done = done;
     this.timer = setInterval(() => this.response.write(': still here\n\n'), COMMENT_EVERY_MS);
     this.timer.unref();
     this.unwatch = watchScope(door, this.scope, (body) => this.say(body));
-    signal.addEventListener('abort', () => this.close(), { once: true });
-    if (signal.aborted) this.close();
+    exchange.whenGone(() => this.close());
+    if (exchange.gone) this.close();
   }
 
   private say(body: EventBody): void {

@@ -6,10 +6,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Asker } from '../mesh/types.ts';
 
-export class Exchange {
+export class Exchange implements Asker {
   readonly response: ServerResponse;
-  private controller: AbortController | undefined;
+  private told: (() => void) | undefined;
   private isLost = false;
 
   constructor(response: ServerResponse) {
@@ -17,15 +18,13 @@ export class Exchange {
   }
 
   /** Whether the client went away before its answer was handed over. */
-  get lost(): boolean {
+  get gone(): boolean {
     return this.isLost;
   }
 
-  /** Aborted when the client goes away before its answer was handed over, or is sent elsewhere. */
-  get signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    if (this.isLost) this.controller.abort();
-    return this.controller.signal;
+  /** When the client goes away before its answer was handed over, or is sent elsewhere. */
+  whenGone(told: (() => void) | undefined): void {
+    this.told = told;
   }
 
   lose(): void {
@@ -35,7 +34,9 @@ export class Exchange {
 
   /** Its client is sent elsewhere: to the peer it is as if it went away. */
   letGo(): void {
-    this.controller?.abort();
+    const { told } = this;
+    this.told = undefined;
+    told?.();
   }
 }
 

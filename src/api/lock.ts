@@ -76,7 +76,7 @@ async function lock(door: Door, body: LockRequest, caller: Caller): Promise<Lock
     at: Date.now(),
   };
   const reply = await ask(door, request, caller.exchange);
-  if (request.made && caller.exchange.lost) giveBack(door, request, reply); // nobody waits for the outcome
+  if (request.made && caller.exchange.gone) giveBack(door, request, reply); // nobody waits for the outcome
   return lockedAnswer(reply, { ...subject(door, body), lockId }, body.timeout?.said ?? 'auto');
 }
 

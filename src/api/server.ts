@@ -141,7 +141,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const body = request.body as { action?: unknown } | null | undefined;
     const action =
       request.routeOptions.config?.action ?? (problem.code === 'invalid_request' ? 'invalid' : body?.action);
-    const code = request.exchange?.lost === true ? 'client_gone' : problem.code;
+    const code = request.exchange?.gone === true ? 'client_gone' : problem.code;
     metrics.count(typeof action === 'string' ? action : 'other', code);
     return sendProblem(reply, problem);
   });

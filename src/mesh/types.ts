@@ -28,8 +28,15 @@ export type Standing =
 export interface RequestOptions {
   /** How long the votes may take; what the request waits in a queue comes on top. */
   readonly timeoutMs: number;
-  /** Aborted when the client is gone before its answer was delivered. */
-  readonly signal?: AbortSignal;
+  /** Who asks, if it may go away before it is answered. */
+  readonly asker?: Asker;
+}
+
+/** Whoever waits for an answer. Not an AbortSignal: making one costs as much as the rest of a request. */
+export interface Asker {
+  readonly gone: boolean;
+  /** @param told called when it goes away; undefined: nobody is to be told any more. */
+  whenGone(told: (() => void) | undefined): void;
 }
 
 /** Told the answer to a request, once. It must not throw. */

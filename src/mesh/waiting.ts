@@ -53,16 +53,15 @@ export class Waiting {
 export function promised(
   peer: Pick<RunningPeer, 'ask' | 'abandon'>,
   request: ClientRequest,
-  { timeoutMs, signal }: RequestOptions,
+  { timeoutMs, asker }: RequestOptions,
 ): Promise<ClientReply> {
-  if (signal === undefined) return new Promise((resolve) => peer.ask(request, timeoutMs, resolve));
-  if (signal.aborted) return Promise.resolve({ kind: 'no_quorum', missing: [] });
+  if (asker === undefined) return new Promise((resolve) => peer.ask(request, timeoutMs, resolve));
+  if (asker.gone) return Promise.resolve({ kind: 'no_quorum', missing: [] });
   return new Promise((resolve) => {
-    const onAbort = () => peer.abandon(id);
     const id = peer.ask(request, timeoutMs, (reply) => {
-      signal.removeEventListener('abort', onAbort);
+      asker.whenGone(undefined);
       resolve(reply);
     });
-    signal.addEventListener('abort', onAbort, { once: true });
+    asker.whenGone(() => peer.abandon(id));
   });
 }

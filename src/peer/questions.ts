@@ -31,7 +31,7 @@ export interface Question extends Timed {
   asked: number;
   copies: number;
   /** The numbers of the copies whose receiver may have acted on them, or may yet. */
-  open: number[];
+  open: readonly number[];
   missing: number;
   readonly done: (now: number, finding: Finding, question: Question) => void;
   /** Whether a silent peer's neighbour may be asked too. */
@@ -45,6 +45,8 @@ export interface QuestionsPort {
   alive(voter: number): boolean;
   forward(to: number, message: Forward): void;
 }
+
+const NONE_OPEN: readonly number[] = [];
 
 export class Questions {
   private readonly port: QuestionsPort;
@@ -73,7 +75,7 @@ export class Questions {
       place: -1,
       asked: 0,
       copies: 0,
-      open: [],
+      open: NONE_OPEN,
       missing: 0,
       done,
       mayCopy: true,
@@ -87,7 +89,7 @@ export class Questions {
   /** Answers no longer count. */
   close(question: Question): void {
     for (const number of question.open) this.byNumber.delete(number);
-    question.open = [];
+    question.open = NONE_OPEN;
     this.timers.delete(question);
   }
 
@@ -118,7 +120,7 @@ export class Questions {
     const request = this.nextNumber++;
     question.asked |= 1 << to;
     question.copies++;
-    question.open.push(request);
+    question.open = question.open.length === 0 ? [request] : [...question.open, request];
     this.byNumber.set(request, question);
     this.timers.set(question, Math.min(now + GATEWAY_RETRY_MS, question.deadline));
     const { scope, command } = question;
@@ -136,7 +138,7 @@ export class Questions {
       question.done(now, verdict, question);
       return;
     }
-    if (verdict.kind === 'unknown') question.open.push(number); // it may have acted, or may yet
+    if (verdict.kind === 'unknown') question.open = [...question.open, number]; // it may have acted, or may yet
     if (verdict.kind === 'no_quorum') question.missing |= verdict.missing;
     if (verdict.kind === 'overloaded' && question.copies === 1) {
       this.close(question);
@@ -152,7 +154,9 @@ export class Questions {
 
   private settleCopy(question: Question, number: number): void {
     this.byNumber.delete(number);
-    question.open = question.open.filter((open) => open !== number);
+    const { open } = question;
+    question.open =
+      open.length === 1 && open[0] === number ? NONE_OPEN : open.filter((one) => one !== number);
   }
 
   private fail(now: number, question: Question): void {

@@ -37,7 +37,7 @@ export interface Entry extends Timed {
   reapAt: number;
   kept: Map<LockId, number>;
   /** What changed since the register was last written, which was at version `written`; null: write it whole. */
-  news: LockEvent[] | null;
+  news: readonly LockEvent[] | null;
   written: number;
   free: boolean;
   touched: boolean;
@@ -63,6 +63,8 @@ interface Due extends Timed {
   readonly scopes: Set<string>;
 }
 
+/** Of an entry that has not changed since it was written. */
+export const NO_NEWS: readonly LockEvent[] = [];
 const NOBODY_KEPT: Map<LockId, number> = new Map();
 
 function dueAt(entry: Entry): number {
@@ -145,7 +147,7 @@ export class Scopes {
       watchAt: NEVER,
       reapAt: NEVER,
       kept: NOBODY_KEPT,
-      news: written ? [] : null,
+      news: written ? NO_NEWS : null,
       written: register.version,
       free: false,
       touched: true,

@@ -280,7 +280,7 @@ export class Voter implements ProposerHost {
       entry.news = null;
       this.duties.noteState(scope, state);
     } else {
-      entry.news?.push(...events);
+      if (entry.news !== null) entry.news = entry.news.length === 0 ? events : [...entry.news, ...events];
       this.duties.noteEvents(scope, events);
     }
     this.writes.add(entry);

@@ -5,7 +5,7 @@
  */
 import type { Register, RegisterWrite } from '../vote/acceptor.ts';
 import type { VoteMessage } from '../vote/messages.ts';
-import type { Entry } from './scopes.ts';
+import { type Entry, NO_NEWS } from './scopes.ts';
 
 /** What goes to disk in one flush. */
 export interface Batch {
@@ -59,7 +59,7 @@ export class Writes {
         events: entry.news,
         from: entry.written,
       });
-      entry.news = [];
+      entry.news = NO_NEWS;
       entry.written = version;
     }
     this.dirty = new Map();

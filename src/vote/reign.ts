@@ -90,13 +90,18 @@ export class Reign {
     const leaseId = host.rules.leaseId(this.ballot, version);
     const seq = this.seq + 1;
     const flying = this.flights.length;
-    let events: LockEvent[] | null = null;
+    let events: readonly LockEvent[] | null = null;
+    let all: LockEvent[] | undefined;
     for (const task of tasks) {
       const { outcome, events: caused, after } = host.rules.decide(this.state, task.command, leaseId);
       if (caused.length > 0) {
         this.state = after ?? evolveAll(this.state, caused);
-        if (events === null) events = [...caused];
-        else events.push(...caused);
+        if (events === null) events = caused;
+        else {
+          all ??= [...events];
+          all.push(...caused);
+          events = all;
+        }
         task.sent = true;
       } else if (!host.rules.confirmsUnchanged()) {
         host.settle(this.scope, task, {
@@ -109,7 +114,9 @@ export class Reign {
         continue;
       }
       const held = events === null && !this.fresh ? this.version : version;
-      this.flights.push({ seq, version: held, task, outcome, state: this.state, events: caused });
+      const flight = { seq, version: held, task, outcome, state: this.state, events: caused };
+      if (this.flights.length === 0) this.flights = [flight];
+      else this.flights.push(flight);
     }
     if (this.flights.length === flying) return;
     const changed = before !== this.state || this.fresh;
@@ -197,11 +204,10 @@ export class Reign {
     const before = this.settledSeq;
     this.settledSeq = reached;
     if (this.touchedSeq > before && this.touchedSeq <= reached) this.chosen = this.touchedVersion;
-    const settled: Flight[] = [];
-    while (settled.length < this.flights.length && this.flights[settled.length]!.seq <= reached) {
-      settled.push(this.flights[settled.length]!);
-    }
-    this.flights = settled.length === this.flights.length ? [] : this.flights.slice(settled.length);
+    let done = 0;
+    while (done < this.flights.length && this.flights[done]!.seq <= reached) done++;
+    const settled = done === this.flights.length ? this.flights : this.flights.slice(0, done);
+    this.flights = done === this.flights.length ? [] : this.flights.slice(done);
     this.resendAt = this.quiet ? NEVER : host.now + this.resendMs;
     if (settled.length > 0) this.chosen = Math.max(this.chosen, settled[settled.length - 1]!.version);
     if (this.watchers !== 0) this.tellChosen(host, this.watchers, before);

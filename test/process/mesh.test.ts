@@ -227,7 +227,13 @@ describe('a disk that fails', () => {
 test('a client that is gone does not keep its lock', async () => {
   const [p1] = (await startAll()) as [TestPeer];
   await allUp();
-  const controller = new AbortController();
+  let leave = () => {};
+  const asker = {
+    gone: false,
+    whenGone: (told: (() => void) | undefined) => {
+      if (told !== undefined) leave = told;
+    },
+  };
   const reply = p1.runner.request(
     {
       op: 'acquire',
@@ -247,9 +253,9 @@ test('a client that is gone does not keep its lock', async () => {
       repeat: 0,
       at: 0,
     },
-    { timeoutMs: 5_000, signal: controller.signal },
+    { timeoutMs: 5_000, asker },
   );
-  controller.abort();
+  leave();
   expect(await reply).toEqual({ kind: 'unknown', missing: [] });
   const end = performance.now() + 5_000;
   let other = 'busy';

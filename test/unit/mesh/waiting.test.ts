@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Asker } from '../../../src/mesh/types.ts';
 import { promised, Waiting } from '../../../src/mesh/waiting.ts';
 import type { ClientReply, ClientRequest } from '../../../src/peer/request.ts';
 
@@ -77,29 +78,44 @@ test('a promise is kept by the reply', async () => {
   expect(await reply).toEqual(DONE);
 });
 
-test('a signal gives a promise up at once', async () => {
+/** One who asks, and may leave. */
+class Guest implements Asker {
+  gone = false;
+  private told: (() => void) | undefined;
+
+  whenGone(told: (() => void) | undefined): void {
+    this.told = told;
+  }
+
+  leave(): void {
+    this.gone = true;
+    this.told?.();
+  }
+}
+
+test('who leaves gives a promise up at once', async () => {
   const peer = new Peer();
-  const controller = new AbortController();
-  const reply = promised(peer, STATUS, { timeoutMs: 1, signal: controller.signal });
-  controller.abort();
+  const asker = new Guest();
+  const reply = promised(peer, STATUS, { timeoutMs: 1, asker });
+  asker.leave();
   expect(await reply).toEqual(GONE);
   expect(peer.gone).toEqual([peer.last]);
 });
 
-test('a signal that comes after the reply gives nothing up', async () => {
+test('who leaves after the reply gives nothing up', async () => {
   const peer = new Peer();
-  const controller = new AbortController();
-  const reply = promised(peer, STATUS, { timeoutMs: 1, signal: controller.signal });
+  const asker = new Guest();
+  const reply = promised(peer, STATUS, { timeoutMs: 1, asker });
   peer.waiting.settle(peer.last, DONE);
-  controller.abort();
+  asker.leave();
   expect(await reply).toEqual(DONE);
   expect(peer.gone).toEqual([]);
 });
 
 test('what was given up before is not asked', async () => {
   const peer = new Peer();
-  expect(await promised(peer, STATUS, { timeoutMs: 1, signal: AbortSignal.abort() })).toMatchObject({
-    kind: 'no_quorum',
-  });
+  const asker = new Guest();
+  asker.leave();
+  expect(await promised(peer, STATUS, { timeoutMs: 1, asker })).toMatchObject({ kind: 'no_quorum' });
   expect(peer.last).toBe(0);
 });
