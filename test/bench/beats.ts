@@ -34,7 +34,7 @@ async function measure(guard: Guard, sessions: number, few: number): Promise<Mea
   const times = { everyMs: EVERY_MS, warmMs: EVERY_MS, ms: 4 * EVERY_MS };
   const options: BeatsOptions = { ports, sessions, connections: few, ...times };
   type Result = Span & { count: number; refused: number; connections: number };
-  const { result, cost } = await runLoad<Result>(guard, 'beats.ts', options, servers, OPEN_MAX_MS);
+  const { result, cost } = await runLoad<Result>(guard, 'beats.js', options, servers, OPEN_MAX_MS);
   await cluster.stop();
   const { count, refused, seconds, connections } = result;
   const share = cost.cpuMs / 1_000 / seconds / ports.length;

@@ -35,7 +35,7 @@ async function run(guard: Guard, clients: number): Promise<readonly string[]> {
   const ports = cluster.nodes.map(({ port }) => port);
   const options: QueueOptions = { ports, clients, ms: Number(values.ms) };
   const servers = { pids: () => pidsOf(cluster), counts: () => countsOf(cluster) };
-  const { result, cost } = await runLoad<QueueResult>(guard, 'queue.ts', options, servers, QUEUE_MAX_MS);
+  const { result, cost } = await runLoad<QueueResult>(guard, 'queue.js', options, servers, QUEUE_MAX_MS);
   await cluster.stop();
   const { count, seconds, p50, p99, cpuMs } = result;
   const { flushes, messages } = cost.counts;

@@ -45,11 +45,11 @@ export async function measureHeld(guard: Guard, locks: number): Promise<Held> {
     warmMs: 1,
     ms: WARM_MS,
   };
-  await runLoad(guard, 'pairs.ts', warm, servers);
+  await runLoad(guard, 'pairs.js', warm, servers);
   await sleep(SETTLE_MS);
   const before = memory();
   const options: HoldOptions = { ports, locks, callers: CALLERS };
-  const { result } = await runLoad<Span & { count: number }>(guard, 'hold.ts', options, servers, HOLD_MAX_MS);
+  const { result } = await runLoad<Span & { count: number }>(guard, 'hold.js', options, servers, HOLD_MAX_MS);
   if (result.count !== locks) throw new Error(`${result.count} of ${locks} locks were granted`);
   await sleep(SETTLE_MS);
   const bytes = memory().map((after, i) => (after - before[i]!) / locks);

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { NAMES, OURS, type RivalName } from './rivals/index.ts';
 import type { Times } from './trials.ts';
 
-export const USAGE = `npm run bench -- [--only a,d] [--rivals etcd,redlock] [--rounds 3] [--ms 3000] [--warm 1000]
+export const USAGE = `npm run bench -- [--only a,d] [--rivals etcd,redlock] [--rounds 3] [--ms 4000] [--warm 6000]
                  [--locks 100000] [--sessions 10000] [--json]
   a 64 callers   b 256   c one alone   d hand-offs   e HTTP   f fresh names   g many locks held   h many sessions
   rivals: ${NAMES.filter((name) => !OURS.includes(name)).join(', ')}`;
@@ -35,8 +35,8 @@ export function readOptions(args: readonly string[]): Options {
       only: { type: 'string' },
       rivals: { type: 'string' },
       rounds: { type: 'string', default: '3' },
-      ms: { type: 'string', default: '3000' },
-      warm: { type: 'string', default: '1000' },
+      ms: { type: 'string', default: '4000' },
+      warm: { type: 'string', default: '6000' },
       locks: { type: 'string', default: '100000' },
       sessions: { type: 'string', default: '10000' },
       json: { type: 'boolean', default: false },

@@ -19,11 +19,13 @@ async function costOf({ pids, counts }: Omit<Servers, 'address'>): Promise<Cost>
   return { cpuMs: cpu, counts: (await counts?.()) ?? {} };
 }
 
+/** As `npm run bench` compiles them: what tsx adds to each function it meets would count as the clients' work. */
+const LOADS = new URL('../../dist/bench/test/bench/loads/', import.meta.url);
 /** Beyond what it is to measure, a load may take this long: to start, and to build up what it measures. */
 const LIMIT_MS = 60_000;
 
 /**
- * @param script a file of loads/ that keeps to loads/window.ts.
+ * @param script a file of loads/ that keeps to loads/window.ts, as JavaScript.
  * @param limitMs it is killed after that long.
  * @throws if it ends without a result.
  */
@@ -34,8 +36,7 @@ export async function runLoad<Result>(
   servers: Omit<Servers, 'address'>,
   limitMs = LIMIT_MS + (options.ms ?? 0),
 ): Promise<{ readonly result: Result; readonly cost: Cost }> {
-  const path = fileURLToPath(new URL(`loads/${script}`, import.meta.url));
-  const args = ['--import', 'tsx', path, JSON.stringify(options)];
+  const args = [fileURLToPath(new URL(script, LOADS)), JSON.stringify(options)];
   const child = guard.spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const tooLong = setTimeout(() => child.kill('SIGKILL'), limitMs);

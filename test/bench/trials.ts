@@ -60,7 +60,7 @@ async function take(guard: Guard, trial: Trial, servers: Servers, { ms, warmMs }
   const { load, ...rest } = trial;
   const options: PairsOptions & TurnsOptions = { ...rest, address: servers.address, ms, warmMs };
   type Result = PairsResult & Partial<TurnsResult>;
-  const { result, cost } = await runLoad<Result>(guard, `${load}.ts`, options, servers);
+  const { result, cost } = await runLoad<Result>(guard, `${load}.js`, options, servers);
   const { count, seconds, p50, p99, cpuMs } = result;
   const per = (total: number | undefined) => (count > 0 ? (total ?? Number.NaN) / count : Number.NaN);
   return {
