@@ -35,6 +35,9 @@ export const STALL_FLUSHES = 4;
 /** How often the event loop is looked at. */
 export const WATCH_MS = 250;
 
+/** Heartbeats of sessions, and the votes on them, may wait this long for others. */
+export const BEAT_GATHER_MS = 5;
+
 /** What was seen of other peers is saved with a flush that happens anyway, no more often than this. */
 export const SEEN_MS = 1_000;
 

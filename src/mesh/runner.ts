@@ -2,7 +2,7 @@
  * Runs one peer on the real clock, real links and a real disk.
  * Always true: every input goes to the pure peer at once, in the order in which it came; its outputs are taken once per
  * turn of the event loop: replies, then one frame for each peer, then at most one flush, and what comes during that
- * flush goes into the next. After a failed flush nothing is acknowledged any more. No promise per message, nor per
+ * flush goes into the next. Heartbeats of sessions wait a little for others. After a failed flush nothing is acknowledged any more. No promise per message, nor per
  * client request that is asked with `ask`.
  */
 import { createHash } from 'node:crypto';
@@ -14,7 +14,9 @@ import { Peer } from '../peer/peer.ts';
 import type { ClientReply, ClientRequest } from '../peer/request.ts';
 import { indexOf, namesOf, sortedNames } from '../peer/roster.ts';
 import type { Register } from '../vote/acceptor.ts';
+import { isCalm, isCalmFrame } from './calm.ts';
 import { type Disk, type Flight, Flusher } from './flusher.ts';
+import { BEAT_GATHER_MS } from './limits.ts';
 import type { Link, LinkCounters } from './link.ts';
 import { Links } from './links.ts';
 import { type Listener, Listeners } from './listeners.ts';
@@ -68,6 +70,7 @@ export class Runner implements RunningPeer {
   private readonly listeners = new Listeners((input) => this.attempt(input));
   private readonly flusher: Flusher;
   private scheduled = false;
+  private soon: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerAt = NEVER;
   private ended = false;
@@ -159,6 +162,7 @@ export class Runner implements RunningPeer {
     this.ended = true;
     this.watch.stop();
     clearTimeout(this.timer);
+    clearTimeout(this.soon);
     this.links.stop();
     this.listeners.end();
   }
@@ -180,7 +184,8 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    this.schedule();
+    if (isCalm(request)) this.scheduleSoon();
+    else this.schedule();
     return id;
   }
 
@@ -200,7 +205,8 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    this.schedule();
+    if (isCalmFrame(frame, this.soon !== undefined)) this.scheduleSoon();
+    else this.schedule();
   }
 
   /** For inputs that are rare. */
@@ -238,8 +244,16 @@ export class Runner implements RunningPeer {
     setImmediate(this.turn);
   }
 
+  /** What is calm goes with the next turn, or begins one after a while. */
+  private scheduleSoon(): void {
+    if (this.scheduled || this.ended) return;
+    this.soon ??= setTimeout(() => this.schedule(), BEAT_GATHER_MS);
+  }
+
   private readonly turn = (): void => {
     this.scheduled = false;
+    clearTimeout(this.soon);
+    this.soon = undefined;
     if (this.ended) return;
     this.turns++;
     const { peer } = this;

@@ -64,7 +64,7 @@ export interface Limits extends ChainLimits {
 export const LIMITS: Limits = {
   ...CHAIN_LIMITS,
   segmentBytes: 8 * 1024 * 1024,
-  segmentScopes: 16_384,
+  segmentScopes: 4_096,
   groupBytes: 512 * 1024,
 };
 
