@@ -24,6 +24,7 @@ import type { Log } from './log.ts';
 import { Membership } from './membership.ts';
 import { ROSTER_KEY, SEEN_KEY, seenFromMeta, storedFromMeta } from './memory.ts';
 import { standingOf, textOf } from './standing.ts';
+import { Tidy } from './tidy.ts';
 import type { Done, MemberView, RequestOptions, RunningPeer, Standing } from './types.ts';
 import { promised, Waiting } from './waiting.ts';
 import { Watch } from './watch.ts';
@@ -69,6 +70,7 @@ export class Runner implements RunningPeer {
   );
   private readonly listeners = new Listeners((input) => this.attempt(input));
   private readonly flusher: Flusher;
+  private readonly tidy = new Tidy();
   private scheduled = false;
   private soon: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -163,6 +165,7 @@ export class Runner implements RunningPeer {
     this.watch.stop();
     clearTimeout(this.timer);
     clearTimeout(this.soon);
+    this.tidy.stop();
     this.links.stop();
     this.listeners.end();
   }
@@ -226,7 +229,10 @@ export class Runner implements RunningPeer {
       if (this.watch.check()) return;
       const now = performance.now();
       if (this.membership.nextWake <= now) this.membership.tick();
-      if (this.peer !== undefined && this.peer.nextWake <= now) this.peer.wake(now);
+      if (this.peer !== undefined && this.peer.nextWake <= now) {
+        this.peer.wake(now);
+        this.tidy.look(this.peer.frozen);
+      }
     });
   };
 

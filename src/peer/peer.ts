@@ -340,6 +340,11 @@ export class Peer {
     return { scopes: this.voter?.scopes ?? 0, requests: this.gateway.size };
   }
 
+  /** How many times a scope was frozen: each time its objects became garbage. */
+  get frozen(): number {
+    return this.voter?.frozen ?? 0;
+  }
+
   /** Forgets what memory may forget (G2). @returns how many scopes. */
   forgetFree(): number {
     return this.voter?.forgetFree() ?? 0;

@@ -72,6 +72,8 @@ function dueAt(entry: Entry): number {
 }
 
 export class Scopes {
+  /** How many times a scope was frozen. */
+  frozen = 0;
   private readonly port: ScopesPort;
   private readonly entries = new Map<string, Entry>();
   private readonly free = new Map<string, Entry>();
@@ -290,6 +292,7 @@ export class Scopes {
     const { scope, register, watchAt, acquires, conflicts, holds, heldMs } = entry;
     const second = watchAt === NEVER ? -1 : secondOf(watchAt);
     this.forget(entry);
+    this.frozen++;
     this.cold.set(scope, freeze(register, [acquires, conflicts, holds, heldMs], second));
     if (second < 0) return;
     let due = this.due.get(second);

@@ -149,6 +149,11 @@ export class Voter implements ProposerHost {
     return this.memory.size;
   }
 
+  /** How many times a scope was frozen: each time its objects became garbage. */
+  get frozen(): number {
+    return this.memory.frozen;
+  }
+
   register(scope: string): Register {
     return this.memory.get(scope).register;
   }
