@@ -12,12 +12,21 @@ export const RETIRED_RING = 64;
 const COLUMNS_MAX = 2 * RETIRED_RING;
 
 class Columns {
-  readonly ids: LockId[] = [];
+  readonly ids: LockId[];
   /** Few ids of one time have the same: comparing the ids themselves, which begin alike (UUID v7), costs much more. */
-  readonly marks: number[] = [];
-  readonly endings: Ending[] = [];
-  readonly tokens: FencingToken[] = [];
-  readonly notes: (string | null)[] = [];
+  readonly marks: number[];
+  readonly endings: Ending[];
+  readonly tokens: FencingToken[];
+  readonly notes: (string | null)[];
+
+  /** With one entry, and room for no more: most scopes that rest have seen one end. */
+  constructor(lockId: LockId, ending: Ending, token: FencingToken, note: string | null) {
+    this.ids = [lockId];
+    this.marks = [markOf(lockId)];
+    this.endings = [ending];
+    this.tokens = [token];
+    this.notes = [note];
+  }
 
   get length(): number {
     return this.ids.length;
@@ -41,21 +50,24 @@ function markOf(lockId: LockId): number {
 }
 
 export class Ring implements Iterable<Retired> {
-  readonly #columns: Columns;
+  /** Undefined as long as nothing has ended. */
+  readonly #columns: Columns | undefined;
   readonly #from: number;
   readonly #to: number;
 
-  private constructor(columns: Columns, from: number, to: number) {
+  private constructor(columns: Columns | undefined, from: number, to: number) {
     this.#columns = columns;
     this.#from = from;
     this.#to = to;
   }
 
+  static readonly EMPTY = new Ring(undefined, 0, 0);
+
   /** @param entries at most RETIRED_RING, oldest first. */
   static of(entries: Iterable<Retired>): Ring {
-    const columns = new Columns();
-    for (const { lockId, ending, token, note } of entries) columns.push(lockId, ending, token, note);
-    return new Ring(columns, 0, columns.length);
+    let ring = Ring.EMPTY;
+    for (const { lockId, ending, token, note } of entries) ring = ring.with(lockId, ending, token, note);
+    return ring;
   }
 
   get length(): number {
@@ -64,22 +76,23 @@ export class Ring implements Iterable<Retired> {
 
   /** The ring after one more has ended; the oldest is forgotten when there are too many. */
   with(lockId: LockId, ending: Ending, token: FencingToken, note: string | null): Ring {
-    const kept = Math.min(this.length, RETIRED_RING - 1);
-    const from = this.#to - kept;
     const columns = this.#columns;
-    if (columns.length > this.#to || columns.length >= COLUMNS_MAX) {
-      const copy = new Columns();
-      for (let i = from; i < this.#to; i++)
-        copy.push(columns.ids[i]!, columns.endings[i]!, columns.tokens[i]!, columns.notes[i]!);
-      copy.push(lockId, ending, token, note);
-      return new Ring(copy, 0, kept + 1);
+    if (columns === undefined) return new Ring(new Columns(lockId, ending, token, note), 0, 1);
+    const from = Math.max(this.#from, this.#to - (RETIRED_RING - 1));
+    if (columns.length === this.#to && columns.length < COLUMNS_MAX) {
+      columns.push(lockId, ending, token, note);
+      return new Ring(columns, from, this.#to + 1);
     }
-    columns.push(lockId, ending, token, note);
-    return new Ring(columns, from, this.#to + 1);
+    const [first, ...others] = this.newest(this.#to - from);
+    const copy = new Columns(first!.lockId, first!.ending, first!.token, first!.note);
+    for (const other of others) copy.push(other.lockId, other.ending, other.token, other.note);
+    copy.push(lockId, ending, token, note);
+    return new Ring(copy, 0, copy.length);
   }
 
   /** The entry of this lock id, or undefined. Newest first: repeats come soon. */
   find(lockId: LockId): Retired | undefined {
+    if (this.#columns === undefined) return undefined;
     const { ids, marks } = this.#columns;
     const mark = markOf(lockId);
     for (let i = this.#to - 1; i >= this.#from; i--) {
@@ -100,9 +113,7 @@ export class Ring implements Iterable<Retired> {
   }
 
   #entry(i: number): Retired {
-    const { ids, endings, tokens, notes } = this.#columns;
+    const { ids, endings, tokens, notes } = this.#columns!;
     return { lockId: ids[i]!, ending: endings[i]!, token: tokens[i]!, note: notes[i]! };
   }
 }
-
-export const NONE_RETIRED = Ring.of([]);

@@ -7,7 +7,7 @@
  * Values are immutable and shared between states. Knows nothing of votes, clocks or machines.
  */
 import { NOBODY, type Queue } from './queue.ts';
-import { NONE_RETIRED, type Ring } from './ring.ts';
+import { Ring } from './ring.ts';
 import { first, get, type Tree } from './tree.ts';
 
 /** A number, per scope, larger at every grant, for ever. Guarded resources compare it. */
@@ -178,7 +178,7 @@ export const EMPTY: LockState = {
   parked: undefined,
   upgrade: null,
   arrivals: 0,
-  retired: NONE_RETIRED,
+  retired: Ring.EMPTY,
   retirements: 0,
 };
 

@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm';
 
 /** Frozen scopes that are worth a pause of some 50 ms. */
 const WORTH = 10_000;
-/** Not before so long nothing was frozen. */
+/** Not before so long nothing was frozen; once more after that, for the first time only empties the pages. */
 const QUIET_MS = 5_000;
 
 export class Tidy {
@@ -28,10 +28,15 @@ export class Tidy {
     this.seen = frozen;
     clearTimeout(this.timer);
     if (frozen - this.collected < WORTH) return;
-    this.timer = setTimeout(() => {
+    this.after(QUIET_MS, () => {
       this.collected = this.seen;
       this.collect();
-    }, QUIET_MS);
+      this.after(QUIET_MS, this.collect);
+    });
+  }
+
+  private after(ms: number, then: () => void): void {
+    this.timer = setTimeout(then, ms);
     this.timer.unref();
   }
 

@@ -7,7 +7,7 @@ import { type Decision, decide as decideWhole } from '../../src/lock/decide.ts';
 import { evolve, evolveAll, type LockEvent } from '../../src/lock/event.ts';
 import { SESSION_SCOPE_PREFIX } from '../../src/lock/plain.ts';
 import { findWaiter, inOrder, lengthOf, NOBODY, nextOf, type Queue } from '../../src/lock/queue.ts';
-import { NONE_RETIRED } from '../../src/lock/ring.ts';
+import { Ring } from '../../src/lock/ring.ts';
 import { findGrant, type LeaseId, type LockId, type LockState, type Waiter } from '../../src/lock/state.ts';
 import type { GatewayRules } from '../../src/peer/gateway.ts';
 import { RULES } from '../../src/peer/peer.ts';
@@ -104,7 +104,7 @@ export const BROKEN: Record<string, Rules> = {
     ...REAL,
     decide: (state, command, leaseId) =>
       command.kind === 'acquire'
-        ? decide({ ...state, retired: NONE_RETIRED }, command, leaseId)
+        ? decide({ ...state, retired: Ring.EMPTY }, command, leaseId)
         : decide(state, command, leaseId),
   },
   /** L4: an acquire from before the ring's memory is taken as new. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NONE_RETIRED, RETIRED_RING, Ring } from '../../../src/lock/ring.ts';
+import { RETIRED_RING, Ring } from '../../../src/lock/ring.ts';
 import type { FencingToken, LockId, Retired } from '../../../src/lock/state.ts';
 
 function entry(lockId: string, token = 1): Retired {
@@ -22,7 +22,7 @@ describe('a ring', () => {
     });
     fc.assert(
       fc.property(steps, (drawn) => {
-        const kept: Kept[] = [[NONE_RETIRED, []]];
+        const kept: Kept[] = [[Ring.EMPTY, []]];
         let made = 0;
         for (const { of, times } of drawn) {
           let [ring, list] = kept[of % kept.length]!;
