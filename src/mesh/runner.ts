@@ -16,7 +16,6 @@ import { indexOf, namesOf, sortedNames } from '../peer/roster.ts';
 import type { Register } from '../vote/acceptor.ts';
 import { isCalm, isCalmFrame } from './calm.ts';
 import { type Disk, type Flight, Flusher } from './flusher.ts';
-import { BEAT_GATHER_MS } from './limits.ts';
 import type { Link, LinkCounters } from './link.ts';
 import { Links } from './links.ts';
 import { type Listener, Listeners } from './listeners.ts';
@@ -25,6 +24,7 @@ import { Membership } from './membership.ts';
 import { ROSTER_KEY, SEEN_KEY, seenFromMeta, storedFromMeta } from './memory.ts';
 import { standingOf, textOf } from './standing.ts';
 import { Tidy } from './tidy.ts';
+import { Turns } from './turns.ts';
 import type { Done, MemberView, RequestOptions, RunningPeer, Standing } from './types.ts';
 import { promised, Waiting } from './waiting.ts';
 import { Watch } from './watch.ts';
@@ -70,16 +70,15 @@ export class Runner implements RunningPeer {
   );
   private readonly listeners = new Listeners((input) => this.attempt(input));
   private readonly flusher: Flusher;
+  private readonly turns = new Turns(() => this.turn());
   private readonly tidy = new Tidy();
-  private scheduled = false;
-  private soon: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerAt = NEVER;
   private ended = false;
   private changes = 0;
   private told = '';
   private commands = 0;
-  private turns = 0;
+  private turnCount = 0;
 
   constructor(config: RunnerConfig) {
     this.config = config;
@@ -107,7 +106,7 @@ export class Runner implements RunningPeer {
         announce: () => this.links.announce(),
         store: (stored) => {
           this.flusher.store(stored);
-          this.schedule();
+          this.turns.schedule();
         },
         counts: (counts) => this.enter(counts),
         liveness: (voter, alive) => this.peer?.liveness(performance.now(), voter, alive),
@@ -142,7 +141,7 @@ export class Runner implements RunningPeer {
     this.watch.start();
     this.links.start();
     this.membership.start(storedFromMeta(this.disk.meta(ROSTER_KEY)));
-    this.schedule();
+    this.turns.schedule();
   }
 
   /** For the HTTP server's `upgrade` events. */
@@ -164,7 +163,7 @@ export class Runner implements RunningPeer {
     this.ended = true;
     this.watch.stop();
     clearTimeout(this.timer);
-    clearTimeout(this.soon);
+    this.turns.stop();
     this.tidy.stop();
     this.links.stop();
     this.listeners.end();
@@ -187,8 +186,8 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    if (isCalm(request)) this.scheduleSoon();
-    else this.schedule();
+    if (isCalm(request)) this.turns.scheduleSoon();
+    else this.turns.schedule();
     return id;
   }
 
@@ -208,8 +207,8 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    if (isCalmFrame(frame, this.soon !== undefined)) this.scheduleSoon();
-    else this.schedule();
+    if (isCalmFrame(frame, this.turns.gathering)) this.turns.scheduleSoon();
+    else this.turns.schedule();
   }
 
   /** For inputs that are rare. */
@@ -220,7 +219,7 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    this.schedule();
+    this.turns.schedule();
   }
 
   private readonly onTimer = (): void => {
@@ -244,24 +243,8 @@ export class Runner implements RunningPeer {
 
   // --- one turn ---
 
-  private schedule(): void {
-    if (this.scheduled || this.ended) return;
-    this.scheduled = true;
-    setImmediate(this.turn);
-  }
-
-  /** What is calm goes with the next turn, or begins one after a while. */
-  private scheduleSoon(): void {
-    if (this.scheduled || this.ended) return;
-    this.soon ??= setTimeout(() => this.schedule(), BEAT_GATHER_MS);
-  }
-
-  private readonly turn = (): void => {
-    this.scheduled = false;
-    clearTimeout(this.soon);
-    this.soon = undefined;
-    if (this.ended) return;
-    this.turns++;
+  private turn(): void {
+    this.turnCount++;
     const { peer } = this;
     try {
       if (peer !== undefined) {
@@ -276,7 +259,7 @@ export class Runner implements RunningPeer {
       return;
     }
     this.arm();
-  };
+  }
 
   private ship(to: number, frame: Frame): void {
     const link = this.membership.linkAt(to);
@@ -302,7 +285,7 @@ export class Runner implements RunningPeer {
     } catch (error) {
       this.die(error);
     }
-    this.schedule();
+    this.turns.schedule();
   };
 
   private die(error: unknown): void {
@@ -334,7 +317,7 @@ export class Runner implements RunningPeer {
     this.listeners.enter(this.peer, votes);
     // Not before: who is told so may ask again at once, and must be heard by the new one.
     this.waiting.settleAll();
-    this.schedule();
+    this.turns.schedule();
   }
 
   private noteStanding(): void {
@@ -377,7 +360,7 @@ export class Runner implements RunningPeer {
   }
 
   get counters(): Readonly<Counters> {
-    const { commands, turns, flusher } = this;
+    const { commands, turnCount: turns, flusher } = this;
     const { flushes, registers } = flusher;
     return { ...this.links.counters, commands, turns, flushes, registersFlushed: registers };
   }

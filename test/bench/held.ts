@@ -26,6 +26,9 @@ export interface Held {
   readonly locks: number;
   /** Per lock, peer by peer. */
   readonly bytes: readonly number[];
+  /** All of each peer's RssAnon, without the locks and with them: what the first still had to give back flatters. */
+  readonly without: readonly number[];
+  readonly with: readonly number[];
   /** Each peer killed and started anew, one after the other. */
   readonly readyMs: readonly number[];
   readonly seconds: number;
@@ -52,7 +55,8 @@ export async function measureHeld(guard: Guard, locks: number): Promise<Held> {
   const { result } = await runLoad<Span & { count: number }>(guard, 'hold.js', options, servers, HOLD_MAX_MS);
   if (result.count !== locks) throw new Error(`${result.count} of ${locks} locks were granted`);
   await sleep(SETTLE_MS);
-  const bytes = memory().map((after, i) => (after - before[i]!) / locks);
+  const after = memory();
+  const bytes = after.map((all, i) => (all - before[i]!) / locks);
   const readyMs: number[] = [];
   for (const node of cluster.nodes) {
     await cluster.kill(node);
@@ -68,7 +72,7 @@ export async function measureHeld(guard: Guard, locks: number): Promise<Held> {
       throw new Error(`${scope} was held, and ${node.name} answers ${status} after its restart`);
   }
   await cluster.stop();
-  return { locks, bytes, readyMs, seconds: result.seconds };
+  return { locks, bytes, without: before, with: after, readyMs, seconds: result.seconds };
 }
 
 export function heldGoals({ bytes, readyMs }: Held): readonly Goal[] {

@@ -81,6 +81,8 @@ function printHeld(held: Held): void {
   const rows = [
     ['', ...peers],
     ['RssAnon per lock, bytes', ...held.bytes.map((bytes) => number(bytes))],
+    ['RssAnon without them, MB', ...held.without.map((bytes) => number(bytes / 1e6))],
+    ['RssAnon with them, MB', ...held.with.map((bytes) => number(bytes / 1e6))],
     ['ready after a kill, s', ...held.readyMs.map((ms) => number(ms / 1_000))],
   ];
   const { locks, seconds } = held;

@@ -90,7 +90,7 @@ describe('lock', () => {
   test('the votes have the time of the door, whatever the wait', async () => {
     at = await house({ peer: at.peer, requestMs: 1_234 });
     await asked({ action: 'lock', wait: '1h' });
-    expect(at.peer.options[0]).toMatchObject({ timeoutMs: 1_234, signal: expect.any(AbortSignal) });
+    expect(at.peer.options[0]).toMatchObject({ timeoutMs: 1_234, asker: { gone: false } });
   });
 });
 
