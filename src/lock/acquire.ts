@@ -27,7 +27,6 @@ import { aheadOf, findWaiter, lengthOf } from './queue.ts';
 import { RETIRED_RING } from './ring.ts';
 import { settling } from './settle.ts';
 import {
-  claimantOf,
   type FencingToken,
   findGrant,
   findParked,
@@ -143,9 +142,27 @@ function grantOf(state: LockState, command: Acquire, leaseId: LeaseId): Grant {
   return newGrant(command, mode, token, slot, leaseMs, leaseId, at, null);
 }
 
+/** Written out, as `newGrant` is. */
 function waiterOf(command: Acquire, arrival: number): Waiter {
+  const { lockId, holder, named, priority, reason, session, ttlMs, permits } = command;
   const { mode, leaseMs, claimMs, gateway, repeat, at } = command;
-  return { ...claimantOf(command), mode, leaseMs, claimMs, gateway, repeat, at, arrival };
+  return {
+    lockId,
+    holder,
+    named,
+    priority,
+    reason,
+    session,
+    ttlMs,
+    permits,
+    mode,
+    leaseMs,
+    claimMs,
+    gateway,
+    repeat,
+    at,
+    arrival,
+  };
 }
 
 function unchanged(outcome: Outcome): Decision {

@@ -65,12 +65,6 @@ export interface Claimant {
   readonly permits: number;
 }
 
-/** What a waiter or a grant takes over from who asked. */
-export function claimantOf(from: Claimant): Claimant {
-  const { lockId, holder, named, priority, reason, session, ttlMs, permits } = from;
-  return { lockId, holder, named, priority, reason, session, ttlMs, permits };
-}
-
 /** One who waits. */
 export interface Waiter extends Claimant {
   readonly mode: Mode;
