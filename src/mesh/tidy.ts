@@ -9,16 +9,21 @@ import { runInNewContext } from 'node:vm';
 const WORTH = 10_000;
 /** Not before so long nothing was frozen; once more after that, for the first time only empties the pages. */
 const QUIET_MS = 5_000;
+/** The pause grows with what is alive. If it was longer than this, memory is left to the engine from then on. */
+const PAUSE_MAX_MS = 300;
 
 export class Tidy {
   private readonly collect: () => void;
+  private readonly now: () => number;
   private seen = 0;
   private collected = 0;
+  private tooSlow = false;
   private timer: NodeJS.Timeout | undefined;
 
   /** @param collect frees all that nobody refers to. */
-  constructor(collect = collectGarbage) {
+  constructor(collect = collectGarbage, now = () => performance.now()) {
     this.collect = collect;
+    this.now = now;
   }
 
   /** @param frozen how many times a scope was frozen since the start. */
@@ -30,9 +35,17 @@ export class Tidy {
     if (frozen - this.collected < WORTH) return;
     this.after(QUIET_MS, () => {
       this.collected = this.seen;
-      this.collect();
-      this.after(QUIET_MS, this.collect);
+      if (this.run()) this.after(QUIET_MS, () => this.run());
     });
+  }
+
+  /** @returns whether it was quick enough to be done again. */
+  private run(): boolean {
+    if (this.tooSlow) return false;
+    const began = this.now();
+    this.collect();
+    this.tooSlow = this.now() - began > PAUSE_MAX_MS;
+    return !this.tooSlow;
   }
 
   private after(ms: number, then: () => void): void {

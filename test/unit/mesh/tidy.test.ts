@@ -49,6 +49,22 @@ test('few are not worth it, also of a peer that counts anew', () => {
   expect(collections).toBe(4);
 });
 
+test('after a long pause, never again', () => {
+  let now = 0;
+  const slow = new Tidy(
+    () => {
+      collections++;
+      now += 301;
+    },
+    () => now,
+  );
+  slow.look(10_000);
+  vi.advanceTimersByTime(60_000);
+  slow.look(30_000);
+  vi.advanceTimersByTime(60_000);
+  expect(collections).toBe(1);
+});
+
 /** In a process of its own: a worker of the test runner shares its engine with others. */
 const CHILD = `
 import { Tidy } from ${JSON.stringify(new URL('../../../src/mesh/tidy.ts', import.meta.url).href)};
