@@ -369,6 +369,8 @@ export class Client {
         else this.rest();
         return;
       }
+      // A copy that a gateway still has may yet be granted, once the ring forgets: it gives that back (seed 110019240).
+      if (outcome.kind === 'ended') this.world.released.add(lockId);
       if (outcome.kind === 'misfit') beliefs.certainlyNot(scope, lockId, 'misfit', false);
       if (outcome.kind === 'busy') {
         beliefs.certainlyNot(scope, lockId, 'busy', false);
