@@ -2,8 +2,8 @@
  * Runs one peer on the real clock, real links and a real disk.
  * Always true: every input goes to the pure peer at once, in the order in which it came; its outputs are taken once per
  * turn of the event loop: replies, then one frame for each peer, then at most one flush, and what comes during that
- * flush goes into the next. Heartbeats of sessions wait a little for others. After a failed flush nothing is acknowledged any more. No promise per message, nor per
- * client request that is asked with `ask`.
+ * flush goes into the next. Heartbeats of sessions wait a little for others. After a failed flush nothing is
+ * acknowledged any more. No promise per message, nor per client request that is asked with `ask`.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

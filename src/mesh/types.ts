@@ -32,7 +32,7 @@ export interface RequestOptions {
   readonly asker?: Asker;
 }
 
-/** Whoever waits for an answer. Not an AbortSignal: making one costs as much as the rest of a request. */
+/** Whoever waits for an answer. Not an AbortSignal: one for each request is costly to make. */
 export interface Asker {
   readonly gone: boolean;
   /** @param told called when it goes away; undefined: nobody is to be told any more. */

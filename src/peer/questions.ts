@@ -120,7 +120,7 @@ export class Questions {
     const request = this.nextNumber++;
     question.asked |= 1 << to;
     question.copies++;
-    question.open = question.open.length === 0 ? [request] : [...question.open, request];
+    question.open = [...question.open, request];
     this.byNumber.set(request, question);
     this.timers.set(question, Math.min(now + GATEWAY_RETRY_MS, question.deadline));
     const { scope, command } = question;
@@ -154,9 +154,7 @@ export class Questions {
 
   private settleCopy(question: Question, number: number): void {
     this.byNumber.delete(number);
-    const { open } = question;
-    question.open =
-      open.length === 1 && open[0] === number ? NONE_OPEN : open.filter((one) => one !== number);
+    question.open = question.open.filter((open) => open !== number);
   }
 
   private fail(now: number, question: Question): void {

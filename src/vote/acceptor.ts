@@ -104,6 +104,8 @@ export function applyAccept(register: Register, message: Accept, row: Row, now: 
   register.state = state;
 }
 
+const NOBODY_NOTED: readonly number[] = [];
+
 /** T2: a lease that was known keeps the moment of its first acceptance, a new one is noted now. */
 function noteAges(
   before: LockState,
@@ -113,7 +115,7 @@ function noteAges(
 ): readonly number[] {
   if (before.holders === after.holders) return noted;
   if (after.holders.length === 0) return NOBODY_NOTED;
-  if (before.holders.length === 0) return after.holders.length === 1 ? [now] : after.holders.map(() => now);
+  if (before.holders.length === 0) return after.holders.map(() => now);
   const known = new Map<LockId, number>();
   for (let i = 0; i < before.holders.length; i++) known.set(before.holders[i]!.lockId, i);
   return after.holders.map((grant) => {
@@ -121,8 +123,6 @@ function noteAges(
     return i !== undefined && before.holders[i]!.leaseId === grant.leaseId ? noted[i]! : now;
   });
 }
-
-const NOBODY_NOTED: readonly number[] = [];
 
 export function nackOf(register: Register, ballot: Ballot): Omit<Nack, 'scope'> {
   return { kind: 'nack', ballot, promised: register.promised };

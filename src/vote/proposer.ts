@@ -283,11 +283,9 @@ export class Proposer {
   private propose(host: ProposerHost, reign: Reign): void {
     const tasks = this.pending;
     this.pending = [];
-    let inTime = tasks;
-    if (tasks.some(({ deadline }) => deadline <= host.now)) {
-      inTime = tasks.filter(({ deadline }) => deadline > host.now);
-      for (const task of tasks) if (task.deadline <= host.now) this.giveUp(host, task); // V9
-    }
+    const late = tasks.filter(({ deadline }) => deadline <= host.now);
+    const inTime = late.length === 0 ? tasks : tasks.filter(({ deadline }) => deadline > host.now);
+    for (const task of late) this.giveUp(host, task); // V9
     // T4: in one stamp, claims and extensions come before what ends leases and sessions.
     if (inTime.some(endsOthers)) inTime.sort((a, b) => Number(endsOthers(a)) - Number(endsOthers(b)));
     if (inTime.length > 0) reign.propose(host, inTime);
